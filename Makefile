@@ -1,0 +1,56 @@
+# The one list of commands. CI calls these, so there is one meaning of green.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+ARGS ?=
+
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header
+
+.PHONY: help demo test check format bench lock clean
+help: ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: $(VENV)/.demo ## Start the agencies, the hub and a sample query (PORT=, ARGS=--once)
+	@PORT=$(PORT) $(BIN)/hub demo $(ARGS)
+
+test: $(VENV)/.test ## Run every test
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.test ## Lint, types, import contracts, configuration
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/hub check
+
+format: $(VENV)/.test ## Format the code
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.test ## Measure; prints ratios, writes bench/results/
+	$(BIN)/python -m bench $(ARGS)
+
+lock: ## Renew the lock files (needs uv)
+	$(LOCK) --extra demo --group build -o requirements.lock pyproject.toml
+	$(LOCK) --extra demo --group build --group test -c requirements.lock -o requirements-test.lock pyproject.toml
+
+clean: ## Remove what make made
+	rm -rf $(VENV) .demo tests/node/node_modules
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "installing the locked dependencies into $(VENV)" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
+	@touch $@
+
+$(VENV)/.test: requirements-test.lock $(VENV)/.demo
+	@echo "installing the locked test tools into $(VENV)" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock >&2
+	@touch $@
