@@ -1,0 +1,1 @@
+import{c as e,d as o}from"./chunk-34GZFCXB.js";import{e as r}from"./chunk-VDDUK4D5.js";r();var s={jsonc:{astFormat:"formatted",parse:t=>({formatted:o(t,e(t,void 0,{insertSpaces:!0,tabSize:2}))}),locStart:()=>0,locEnd:({formatted:t})=>t.length}},p={formatted:{print:t=>t.node.formatted}};export{s as parsers,p as printers};

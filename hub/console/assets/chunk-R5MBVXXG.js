@@ -1,0 +1,1 @@
+import{a,b}from"./chunk-PDJKVAFI.js";import"./chunk-J4PJE6WR.js";import"./chunk-6Z4KZT7S.js";import"./chunk-LRYDGMJO.js";import"./chunk-6IRMCP5E.js";import"./chunk-VDDUK4D5.js";export{b as getWorker,a as jsonDefaults};

@@ -1,0 +1,1 @@
+import{$g as c,Zg as a,_g as b,ah as d}from"./chunk-LRYDGMJO.js";import"./chunk-6IRMCP5E.js";import"./chunk-VDDUK4D5.js";export{c as HitTestContext,b as MouseTarget,d as MouseTargetFactory,a as PointerHandlerLastRenderData};

@@ -1,0 +1,1 @@
+import{e as a}from"./chunk-ZB3LYRBF.js";export{a as initialize};

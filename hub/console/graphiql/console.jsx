@@ -1,0 +1,278 @@
+// The page at `/`: GraphiQL under a bar that fills the request headers the hub decides by.
+// Nothing typed here outlives the page: no token, query or recipient id is stored in the browser.
+import { GraphiQL } from 'graphiql';
+import { useGraphiQL } from '@graphiql/react';
+import { StrictMode, useEffect, useMemo, useRef, useState } from 'react';
+import { createRoot } from 'react-dom/client';
+
+// Relative, so that the page also works below a path prefix of a reverse proxy.
+const GRAPHQL = 'graphql';
+const DEMO = 'console/demo.json';
+
+const PURPOSES = 'query Purposes { purposes { code title } }';
+const FIRST_QUERY = `# Ask about one recipient, for one purpose, under one case.
+# Ctrl-Enter runs the operation; Ctrl-Space offers the fields.
+
+query Purposes {
+  purposes {
+    code
+    title
+  }
+}
+`;
+const TOKEN_SETTLES = 400; // milliseconds without a keystroke before a token is tried
+
+self.MonacoEnvironment = {
+  getWorker: (_, label) => new Worker(WORKERS[label] ?? WORKERS.editor, { type: 'module' }),
+};
+
+// GraphiQL keeps queries and variables (recipient ids among them) in localStorage unless it is
+// given a store of its own. This one lives as long as the page.
+function pageStorage() {
+  const kept = new Map();
+  return {
+    getItem: (key) => kept.get(key) ?? null,
+    setItem: (key, value) => kept.set(key, value),
+    removeItem: (key) => kept.delete(key),
+    clear: () => kept.clear(),
+    get length() {
+      return kept.size;
+    },
+  };
+}
+
+async function post(operation, headers, signal) {
+  const response = await fetch(GRAPHQL, {
+    method: 'POST',
+    headers: {
+      'Content-Type': 'application/json',
+      Accept: 'application/graphql-response+json, application/json;q=0.9',
+      ...headers,
+    },
+    body: JSON.stringify(operation),
+    cache: 'no-store',
+    credentials: 'omit',
+    signal,
+  });
+  const text = await response.text();
+  try {
+    return { status: response.status, answer: JSON.parse(text) };
+  } catch {
+    const message = `The hub answered ${response.status} ${response.statusText} without JSON.`;
+    return { status: response.status, answer: { errors: [{ message }] } };
+  }
+}
+
+const bearer = (token) => (token ? { Authorization: `Bearer ${token}` } : {});
+
+function hubHeaders({ purpose, caseReference, onDenied }) {
+  return {
+    ...(purpose && { 'Hub-Purpose': purpose }),
+    ...(caseReference && { 'Hub-Case': caseReference }),
+    'Hub-On-Denied': onDenied,
+  };
+}
+
+function unauthorised(status, answer) {
+  const message = answer?.errors?.[0]?.message;
+  return status === 401
+    ? `The hub does not accept this token (401)${message ? `: ${message}` : '.'}`
+    : null;
+}
+
+function usePurposes(token) {
+  const [purposes, setPurposes] = useState([]);
+  useEffect(() => {
+    setPurposes([]);
+    if (!token) return undefined;
+    const leaving = new AbortController();
+    post({ query: PURPOSES, operationName: 'Purposes' }, bearer(token), leaving.signal)
+      .then(({ answer }) => setPurposes(answer.data?.purposes ?? []))
+      // Without the list a purpose can still be typed; introspection reports a hub out of reach.
+      .catch(() => {});
+    return () => leaving.abort();
+  }, [token]);
+  return purposes;
+}
+
+function Field({ id, label, className = '', children }) {
+  return (
+    <div className={`field ${className}`}>
+      <label htmlFor={id}>{label}</label>
+      {children}
+    </div>
+  );
+}
+
+function TokenField({ onToken }) {
+  const [typed, setTyped] = useState('');
+  useEffect(() => {
+    const settled = setTimeout(() => onToken(typed.trim()), TOKEN_SETTLES);
+    return () => clearTimeout(settled);
+  }, [typed, onToken]);
+  return (
+    <Field id="token" label="Token">
+      <input
+        id="token"
+        type="password"
+        autoComplete="off"
+        spellCheck={false}
+        placeholder="Bearer token"
+        value={typed}
+        onChange={(event) => setTyped(event.target.value)}
+      />
+    </Field>
+  );
+}
+
+function PersonField({ personas, person, onPerson }) {
+  return (
+    <Field id="person" label="Person">
+      <select id="person" value={person.name} onChange={(event) => onPerson(event.target.value)}>
+        {personas.map(({ name, title }) => (
+          <option key={name} value={name}>
+            {title}
+          </option>
+        ))}
+      </select>
+    </Field>
+  );
+}
+
+function Bar({ who, request, onRequest, purposes }) {
+  const field = (name) => ({
+    value: request[name],
+    onChange: (event) => onRequest({ ...request, [name]: event.target.value }),
+  });
+  const title = purposes.find(({ code }) => code === request.purpose)?.title;
+  return (
+    <form className="bar" aria-label="Request headers" onSubmit={(event) => event.preventDefault()}>
+      <h1>Welfare hub</h1>
+      {who}
+      <Field id="purpose" label="Purpose">
+        <input
+          id="purpose"
+          list="purposes"
+          autoComplete="off"
+          spellCheck={false}
+          placeholder="why you ask"
+          title={title}
+          {...field('purpose')}
+        />
+        <datalist id="purposes">
+          {purposes.map((purpose) => (
+            <option key={purpose.code} value={purpose.code} label={purpose.title} />
+          ))}
+        </datalist>
+      </Field>
+      <Field id="case" label="Case">
+        <input
+          id="case"
+          autoComplete="off"
+          spellCheck={false}
+          placeholder="one reference, or several with commas"
+          {...field('caseReference')}
+        />
+      </Field>
+      <Field id="on-denied" label="On denied" className="short">
+        <select id="on-denied" {...field('onDenied')}>
+          <option value="refuse">refuse</option>
+          <option value="withhold">withhold</option>
+        </select>
+      </Field>
+    </form>
+  );
+}
+
+// An answer belongs to the person who asked: another person's screen starts empty.
+function ClearAnswer({ token }) {
+  const responseEditor = useGraphiQL((state) => state.responseEditor);
+  const shownFor = useRef(token);
+  useEffect(() => {
+    if (shownFor.current !== token) responseEditor?.setValue('');
+    shownFor.current = token;
+  }, [token, responseEditor]);
+  return null;
+}
+
+function Console({ demo }) {
+  const [person, setPerson] = useState(demo?.personas[0]);
+  const [typedToken, setTypedToken] = useState('');
+  const [request, setRequest] = useState({
+    purpose: person?.purpose ?? '',
+    caseReference: person?.case ?? '',
+    onDenied: 'refuse',
+  });
+  const [refusal, setRefusal] = useState(null);
+  const token = person?.token ?? typedToken;
+  const purposes = usePurposes(token);
+  const storage = useMemo(pageStorage, []);
+
+  const latest = useRef(request);
+  latest.current = request;
+
+  // A new fetcher makes GraphiQL introspect again, so there is one for each token.
+  const fetcher = useMemo(() => {
+    setRefusal(null);
+    return async (operation) => {
+      const introspecting = operation.operationName === 'IntrospectionQuery';
+      const headers = introspecting ? {} : hubHeaders(latest.current);
+      const { status, answer } = await post(operation, { ...bearer(token), ...headers });
+      setRefusal(unauthorised(status, answer));
+      return answer;
+    };
+  }, [token]);
+
+  function choose(name) {
+    const chosen = demo.personas.find((persona) => persona.name === name);
+    setPerson(chosen);
+    setRequest({
+      ...request,
+      purpose: chosen.purpose ?? '',
+      caseReference: chosen.case ?? '',
+    });
+  }
+
+  const notice =
+    refusal ?? (token ? null : 'Enter a token: the hub answers no one it cannot name.');
+  const who = demo ? (
+    <PersonField personas={demo.personas} person={person} onPerson={choose} />
+  ) : (
+    <TokenField onToken={setTypedToken} />
+  );
+  return (
+    <>
+      <Bar who={who} request={request} onRequest={setRequest} purposes={purposes} />
+      {notice && (
+        <p className={refusal ? 'notice refusal' : 'notice'} role={refusal ? 'alert' : 'status'}>
+          {notice}
+        </p>
+      )}
+      <main>
+        <GraphiQL
+          fetcher={fetcher}
+          schema={token ? undefined : null}
+          storage={storage}
+          shouldPersistHeaders={false}
+          isHeadersEditorEnabled={false}
+          initialQuery={demo?.query ?? FIRST_QUERY}
+          initialVariables={demo?.variables ? JSON.stringify(demo.variables, null, 2) : ''}
+        >
+          <GraphiQL.Logo>{null}</GraphiQL.Logo>
+          <ClearAnswer token={token} />
+        </GraphiQL>
+      </main>
+    </>
+  );
+}
+
+async function loadDemo() {
+  const response = await fetch(DEMO, { cache: 'no-store', credentials: 'omit' });
+  return response.ok ? response.json() : null;
+}
+
+createRoot(document.getElementById('console')).render(
+  <StrictMode>
+    <Console demo={await loadDemo()} />
+  </StrictMode>,
+);

@@ -1,0 +1,73 @@
+"""Serves the GraphiQL page and its files out of the installed package, and nothing from elsewhere.
+
+The page itself is built by `make graphiql` from `hub/console/graphiql/`.
+"""
+
+import re
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Route
+
+_ASSETS = Path(__file__).parent / "assets"
+_PAGE = "index.html"
+_CONTENT_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+}
+_HASHED = re.compile(r"-[0-9A-Z]{8}\.\w+$")  # esbuild's `[name]-[hash]`
+
+# The editor sets style attributes and elements of its own, and carries its fonts and icons as data.
+_POLICY = {
+    "default-src": "'self'",
+    "script-src": "'self'",
+    "worker-src": "'self'",
+    "connect-src": "'self'",
+    "style-src": "'self' 'unsafe-inline'",
+    "font-src": "'self' data:",
+    "img-src": "'self' data:",
+    "object-src": "'none'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+}
+_STRICT = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+_PRIVATE = {**_STRICT, "Cache-Control": "no-store"}
+
+
+def routes(demo: Path | None) -> list[BaseRoute]:
+    """The routes of `/`, its files, and, when `demo` names a JSON file, `/console/demo.json`.
+
+    `demo` is read at each request, since the tokens in it are renewed. It holds credentials: a hub
+    that serves real agencies gives `None`, and the page then asks for a token.
+    """
+    served = [
+        Route("/", _page, name="console"),
+        Route("/console/assets/{name}", _asset, name="console-asset"),
+    ]
+    if demo is not None:
+
+        async def demo_settings(_request: Request) -> Response:
+            return FileResponse(demo, media_type="application/json", headers=_PRIVATE)
+
+        served.append(Route("/console/demo.json", demo_settings, name="console-demo"))
+    return [*served]
+
+
+async def _page(_request: Request) -> Response:
+    policy = "; ".join(f"{directive} {sources}" for directive, sources in _POLICY.items())
+    headers = {**_PRIVATE, "Content-Security-Policy": policy}
+    return FileResponse(_ASSETS / _PAGE, media_type="text/html; charset=utf-8", headers=headers)
+
+
+async def _asset(request: Request) -> Response:
+    # A route's `{name}` holds no slash; the listing keeps out every other way of leaving the folder.
+    name = request.path_params["name"]
+    content_type = _CONTENT_TYPES.get(Path(name).suffix)
+    if content_type is None or name not in {file.name for file in _ASSETS.iterdir()}:
+        raise HTTPException(404)
+    fresh = "public, max-age=31536000, immutable" if _HASHED.search(name) else "no-cache"
+    headers = {**_STRICT, "Cache-Control": fresh}
+    return FileResponse(_ASSETS / name, media_type=content_type, headers=headers)

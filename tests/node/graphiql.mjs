@@ -1,0 +1,137 @@
+// Drives the hub's page in headless Chromium as a person would, and prints what was seen.
+// usage: node graphiql.mjs demo|token URL CHROMIUM FOLDER   (FOLDER receives the screenshots)
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const PATIENCE = 30_000; // milliseconds
+const [scenario, url, executablePath, folder] = process.argv.slice(2);
+const origin = new URL(url).origin;
+const profile = mkdtempSync(join(tmpdir(), 'graphiql-'));
+const context = await chromium.launchPersistentContext(profile, {
+  executablePath,
+  headless: true,
+  viewport: { width: 1280, height: 800 },
+  args: [
+    '--headless',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+});
+const seen = { elsewhere: [], failed: [], complaints: [], violations: [] };
+
+try {
+  context.setDefaultTimeout(PATIENCE);
+  const page = context.pages()[0] ?? (await context.newPage());
+  await watch(page);
+  await page.goto(url, { waitUntil: 'load' });
+  await page.locator('.graphiql-query-editor .view-line').first().waitFor();
+  if (scenario === 'demo') await demo(page);
+  else await token(page);
+  seen.title = await page.title();
+  seen.stored = await page.evaluate(() => Object.keys(localStorage).concat(Object.keys(sessionStorage)));
+  console.log(JSON.stringify(seen));
+} finally {
+  await context.close();
+  rmSync(profile, { recursive: true, force: true });
+}
+
+async function watch(page) {
+  await page.exposeFunction('reportViolation', (text) => seen.violations.push(text));
+  await page.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (event) =>
+      window.reportViolation(`${event.violatedDirective}: ${event.blockedURI}`),
+    );
+  });
+  context.on('request', (request) => {
+    const address = new URL(request.url());
+    if (/^(https?|wss?):$/.test(address.protocol) && address.origin !== origin) {
+      seen.elsewhere.push(request.url());
+    }
+  });
+  context.on('requestfailed', (request) => {
+    // The page takes a question back when the person who asked it is changed.
+    if (request.failure()?.errorText !== 'net::ERR_ABORTED') seen.failed.push(request.url());
+  });
+  context.on('response', (response) => {
+    if (response.status() >= 400 && !expected(response.url())) {
+      seen.failed.push(`${response.status()} ${response.url()}`);
+    }
+  });
+  page.on('pageerror', (error) => seen.complaints.push(String(error)));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !expected(message.location().url)) {
+      seen.complaints.push(message.text());
+    }
+  });
+}
+
+// Refusals are answers: 401 and 403 of `/graphql`, and no demo settings outside the demo.
+function expected(address) {
+  const { pathname } = new URL(address, origin);
+  return pathname === '/graphql' || (scenario === 'token' && pathname === '/console/demo.json');
+}
+
+async function demo(page) {
+  const person = page.getByLabel('Person');
+  seen.persons = await person.locator('option').evaluateAll((all) => all.map(({ value }) => value));
+  seen.chosen = await person.inputValue();
+  seen.purpose = await page.getByLabel('Purpose').inputValue();
+  seen.case = await page.getByLabel('Case').inputValue();
+  seen.onDenied = await page.getByLabel('On denied').inputValue();
+  seen.purposes = await offeredPurposes(page);
+  seen.answer = await execute(page);
+  await page.screenshot({ path: join(folder, 'answer.png') });
+
+  await person.selectOption('caseworker2');
+  await page.waitForFunction(
+    () => !document.querySelector('.graphiql-response .view-lines')?.innerText.trim(),
+  );
+  await offeredPurposes(page);
+  seen.otherCase = await page.getByLabel('Case').inputValue();
+  seen.otherAnswer = await execute(page);
+  await page.screenshot({ path: join(folder, 'refusal.png') });
+  await page.setViewportSize({ width: 400, height: 800 });
+  await page.screenshot({ path: join(folder, 'narrow.png') });
+}
+
+async function token(page) {
+  seen.persons = await page.getByLabel('Person').count();
+  seen.asks = await page.getByRole('status').filter({ hasText: 'token' }).innerText();
+  const field = page.getByLabel('Token');
+  seen.fieldType = await field.getAttribute('type');
+  await field.fill('not-a-token');
+  seen.refusal = await page.getByRole('alert').filter({ hasText: '401' }).innerText();
+  await page.screenshot({ path: join(folder, 'refused-token.png') });
+  await field.fill('good-token');
+  await page.getByRole('alert').filter({ hasText: '401' }).waitFor({ state: 'detached' });
+  seen.purposes = await offeredPurposes(page);
+  seen.answer = await execute(page);
+  await page.screenshot({ path: join(folder, 'token.png') });
+}
+
+async function offeredPurposes(page) {
+  const options = page.locator('#purposes option');
+  await options.first().waitFor({ state: 'attached' });
+  return options.evaluateAll((all) => all.map(({ value }) => value));
+}
+
+async function execute(page) {
+  await page.getByRole('button', { name: /^Execute query/ }).click();
+  await page.waitForFunction(() => /\S/.test(document.querySelector('.graphiql-response .view-lines')?.innerText));
+  // The editor draws only the lines in sight; the model behind them has the whole answer.
+  const whole = await page.evaluate(() =>
+    globalThis.__MONACO.editor
+      .getModels()
+      .find(({ uri }) => uri.path.endsWith('response.json'))
+      .getValue(),
+  );
+  const shown = await page.locator('.graphiql-response .view-lines').innerText();
+  return { whole: JSON.parse(whole), shown: shown.replaceAll('\u00a0', ' ') };
+}
