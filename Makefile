@@ -4,18 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 ARGS ?=
+NODE_MODULES := tests/node/node_modules/.installed
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
 
-.PHONY: help demo test check format bench lock clean
+.PHONY: help demo test check format bench lock graphiql chromium clean
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 demo: $(VENV)/.demo ## Start the agencies, the hub and a sample query (PORT=, ARGS=--once)
 	@PORT=$(PORT) $(BIN)/hub demo $(ARGS)
 
-test: $(VENV)/.test ## Run every test
+test: $(VENV)/.test $(NODE_MODULES) chromium ## Run every test
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.test ## Lint, types, import contracts, configuration
@@ -36,8 +37,11 @@ lock: ## Renew the lock files (needs uv)
 	$(LOCK) --extra demo --group build -o requirements.lock pyproject.toml
 	$(LOCK) --extra demo --group build --group test -c requirements.lock -o requirements-test.lock pyproject.toml
 
+graphiql: $(VENV)/.test ## Rebuild the GraphiQL page, hub/console/assets/
+	cd hub/console/graphiql && "$(CURDIR)/$(BIN)/npm" ci --silent && "$(CURDIR)/$(BIN)/node" build.mjs
+
 clean: ## Remove what make made
-	rm -rf $(VENV) .demo tests/node/node_modules
+	rm -rf $(VENV) .demo tests/node/node_modules hub/console/graphiql/node_modules
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -54,3 +58,13 @@ $(VENV)/.test: requirements-test.lock $(VENV)/.demo
 	@echo "installing the locked test tools into $(VENV)" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock >&2
 	@touch $@
+
+# Without them the tests that need Node or a browser are skipped and say so; .ci/run fails for that.
+$(NODE_MODULES): tests/node/package-lock.json tests/node/.npmrc | $(VENV)/.test
+	@echo "installing the locked Node modules into tests/node" >&2
+	@if (cd tests/node && "$(CURDIR)/$(BIN)/npm" ci --silent --fetch-retries=1 </dev/null >&2); \
+		then touch $@; \
+		else echo "npm ci failed (no way to the npm registry?): tests that need Node will be skipped" >&2; fi
+
+chromium:
+	@tests/node/install-chromium

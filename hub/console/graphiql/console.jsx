@@ -10,8 +10,8 @@ const GRAPHQL = 'graphql';
 const DEMO = 'console/demo.json';
 
 const PURPOSES = 'query Purposes { purposes { code title } }';
-const FIRST_QUERY = `# Ask about one recipient, for one purpose, under one case.
-# Ctrl-Enter runs the operation; Ctrl-Space offers the fields.
+const FIRST_QUERY = `# Ctrl-Enter runs the operation.
+# Ctrl-Space offers what can be asked.
 
 query Purposes {
   purposes {
