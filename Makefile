@@ -38,7 +38,7 @@ lock: ## Renew the lock files (needs uv)
 	$(LOCK) --extra demo --group build --group test -c requirements.lock -o requirements-test.lock pyproject.toml
 
 graphiql: $(VENV)/.test ## Rebuild the GraphiQL page, hub/console/assets/
-	cd hub/console/graphiql && "$(CURDIR)/$(BIN)/npm" ci --silent && "$(CURDIR)/$(BIN)/node" build.mjs
+	cd hub/console/graphiql && "$(CURDIR)/$(BIN)/npm" ci --loglevel=error && "$(CURDIR)/$(BIN)/node" build.mjs
 
 clean: ## Remove what make made
 	rm -rf $(VENV) .demo tests/node/node_modules hub/console/graphiql/node_modules
@@ -62,7 +62,7 @@ $(VENV)/.test: requirements-test.lock $(VENV)/.demo
 # Without them the tests that need Node or a browser are skipped and say so; .ci/run fails for that.
 $(NODE_MODULES): tests/node/package-lock.json tests/node/.npmrc | $(VENV)/.test
 	@echo "installing the locked Node modules into tests/node" >&2
-	@if (cd tests/node && "$(CURDIR)/$(BIN)/npm" ci --silent --fetch-retries=1 </dev/null >&2); \
+	@if (cd tests/node && "$(CURDIR)/$(BIN)/npm" ci --loglevel=error --fetch-retries=1 </dev/null >&2); \
 		then touch $@; \
 		else echo "npm ci failed (no way to the npm registry?): tests that need Node will be skipped" >&2; fi
 

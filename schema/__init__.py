@@ -1,0 +1,1 @@
+"""The unified view, in Strawberry types built from the declarations."""

@@ -1,0 +1,1 @@
+"""The agencies: what they declare, how they are asked, and stand-ins for them."""

@@ -1,0 +1,173 @@
+"""Who may see what: pure functions from a caller, a purpose and facts to decisions with reasons.
+
+`decide` settles all that needs no fact about the subject. `judge_case` and `judge_recipient`
+settle the rest, from facts that the registers of cases and of identity gave. A rule that cannot
+be evaluated denies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from authz.caller import Caller
+from authz.register import Decision, Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The items an operation asks for: of those it names, of household members, of cases."""
+
+    recipient: tuple[str, ...]
+    member: tuple[str, ...]
+    case: tuple[str, ...]
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """Every item once, in order."""
+        return tuple(dict.fromkeys((*self.recipient, *self.member, *self.case)))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an operation may request, and what it may not, with reasons."""
+
+    granted: frozenset[str]
+    denied: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFacts:
+    """A case as the case register holds it."""
+
+    reference: str
+    programme: str | None
+    household: str | None
+    applicant: str | None
+    office: str | None
+    state: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """One benefit receipt: programme, office, month (`YYYY-MM`) and state."""
+
+    programme: str | None
+    office: str | None
+    month: str | None
+    state: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientFacts:
+    """What the registers say of a recipient, as far as the rules of access rest on it."""
+
+    household: str | None
+    district: str | None
+    members: tuple[str, ...]
+    receipts: tuple[Paid, ...] = ()
+    receipts_month: str | None = None
+
+
+def decide(caller: Caller, purpose: Purpose, asked: Asked) -> Verdict:
+    """Decide every item of an operation, without any fact about the subject."""
+    refusal = _refusal(caller, purpose)
+    if refusal is not None:
+        rule, remedy = refusal
+        return Verdict(
+            frozenset(),
+            tuple(Decision(item, False, rule, remedy) for item in asked.items),
+        )
+    decisions = [purpose.decisions[item] for item in asked.items]
+    denied = [decision for decision in decisions if not decision.allowed]
+    if purpose.relation == "self":
+        of_others = set(asked.member) | set(asked.case)
+        rule = f"`{purpose.code}` reads one's own record and nothing else"
+        denied += [
+            Decision(item, False, rule, "ask for your own record only")
+            for item in asked.items
+            if item in of_others and purpose.decisions[item].allowed
+        ]
+    elif purpose.relation == "receipt":
+        rule = f"`{purpose.code}` rests on no case"
+        denied += [
+            Decision(item, False, rule, "leave `case` out")
+            for item in asked.case
+            if purpose.decisions[item].allowed
+        ]
+    refused = {decision.item for decision in denied}
+    return Verdict(frozenset(asked.items) - refused, tuple(denied))
+
+
+def _refusal(caller: Caller, purpose: Purpose) -> tuple[str, str] | None:
+    """The rule by which the caller may not use the purpose on anyone at all, and the remedy."""
+    if not caller.roles & purpose.roles:
+        roles = ", ".join(sorted(purpose.roles)) or "nobody"
+        return f"`{purpose.code}` is for {roles}", "ask under a purpose of your own role"
+    if purpose.relation == "none":
+        return f"`{purpose.code}` reaches no person", "ask under a purpose that does"
+    if caller.recipient is None:
+        rule = "the token does not say who the caller is as a resident"
+        return rule, "have the identity provider send the claim, so that own records are refused"
+    if purpose.relation == "self":
+        return None
+    if caller.office is None or (purpose.jurisdiction == "district" and caller.district is None):
+        rule = "the token does not say the caller's office and district"
+        return rule, "have the identity provider send both claims"
+    return None
+
+
+def judge_case(caller: Caller, purpose: Purpose, facts: CaseFacts | None) -> str | None:
+    """Why a case gives the caller no reason to look; None where it does.
+
+    A case of another office and a case that does not exist are the same answer.
+    """
+    if facts is None or facts.office is None or facts.office != caller.office:
+        return "there is no such case at the caller's office"
+    if facts.state != "open":
+        return "the case is not open"
+    if facts.programme not in purpose.programmes:
+        return f"the case is of a programme that `{purpose.code}` does not cover"
+    if facts.household is None or facts.applicant is None:
+        return "the case names no household"
+    return None
+
+
+def judge_recipient(
+    caller: Caller,
+    purpose: Purpose,
+    recipient: str,
+    facts: RecipientFacts | None,
+    cases: Iterable[CaseFacts],
+) -> str | None:
+    """Why the caller may not reach a recipient; None where they may."""
+    if purpose.relation == "self":
+        return None if recipient == caller.recipient else "not the caller's own record"
+    if facts is None or facts.household is None:
+        return "no such recipient"
+    if caller.recipient is None or caller.recipient in (recipient, *facts.members):
+        return "the caller's own household"
+    if purpose.jurisdiction == "district" and facts.district != caller.district:
+        return "outside the caller's district"
+    if purpose.relation == "case":
+        households: Collection[str | None] = {case.household for case in cases}
+        return None if facts.household in households else "no case concerns the household"
+    if purpose.relation == "receipt":
+        return None if _surveyed(caller, purpose, facts) else "receives nothing under survey"
+    return "the purpose reaches no person"
+
+
+def _surveyed(caller: Caller, purpose: Purpose, facts: RecipientFacts) -> bool:
+    """Whether a programme under survey was paid by the caller's office in the latest month."""
+    receipts: Sequence[Paid] = [
+        paid
+        for paid in facts.receipts
+        if paid.state == "paid" and paid.programme in purpose.programmes
+    ]
+    return any(
+        paid.office == caller.office
+        and paid.month is not None
+        and facts.receipts_month is not None
+        and paid.month >= facts.receipts_month
+        for paid in receipts
+    )

@@ -1,0 +1,231 @@
+"""The purpose register: loaded from TOML, checked against the declarations, compiled to tables.
+
+A purpose inherits what its parents allow; a prohibition anywhere on its line wins (Byun and Li,
+Purpose based access control for privacy protection, VLDB Journal 17, 2008). The hash of the
+register's files is the policy version in every record of the query log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sources.declaration import CATEGORIES, Catalogue, Item
+from sources.fault import Fault, FaultyConfiguration, Places, nearest, shape_faults
+
+Relation = Literal["case", "receipt", "self", "none"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LegalBasis(_Strict):
+    """The act and article a purpose rests on; `mark` is S (sourced) or K (to be checked)."""
+
+    act: str
+    article: str
+    mark: Literal["S", "K"]
+
+
+class Selection(_Strict):
+    """Items by name, category or source."""
+
+    items: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+    def reason(self, item: Item) -> str | None:
+        """How the selection names the item, None where it does not."""
+        if item.name in self.items:
+            return f"item `{item.name}`"
+        if item.category in self.categories:
+            return f"category `{item.category}`"
+        if item.source in self.sources:
+            return f"source `{item.source}`"
+        return None
+
+
+class _Table(_Strict):
+    title: str
+    parent: str | None = None
+    legal_basis: LegalBasis
+    roles: tuple[str, ...] = ()
+    relation: Relation = "none"
+    programmes: tuple[str, ...] = ()
+    jurisdiction: Literal["district", "none"] = "none"
+    allow: Selection = Field(default_factory=Selection)
+    prohibit: Selection = Field(default_factory=Selection)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is decided for one item, by which rule, and how the caller may mend a denial."""
+
+    item: str
+    allowed: bool
+    rule: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """A purpose, compiled: `decisions` has one for every item of the enabled sources."""
+
+    code: str
+    title: str
+    parent: str | None
+    legal_basis: LegalBasis
+    roles: frozenset[str]
+    relation: Relation
+    programmes: frozenset[str]
+    jurisdiction: Literal["district", "none"]
+    decisions: Mapping[str, Decision]
+
+    @property
+    def case_needed(self) -> bool:
+        """Whether the caller must name a case."""
+        return self.relation == "case"
+
+    @property
+    def allowed_items(self) -> tuple[str, ...]:
+        """The items the purpose may see."""
+        return tuple(name for name, decision in self.decisions.items() if decision.allowed)
+
+
+@dataclass(frozen=True)
+class Register:
+    """Every purpose by code, and the hash of the files they were read from."""
+
+    purposes: Mapping[str, Purpose]
+    version: str
+
+
+def read_register(folder: Path, catalogue: Catalogue) -> Register:
+    """Read and compile the register. Raises FaultyConfiguration with every fault of every file."""
+    faults: list[Fault] = []
+    tables: dict[str, _Table] = {}
+    places: dict[str, Places] = {}
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.toml")):
+        content = path.read_bytes()
+        digest.update(path.name.encode() + b"\0" + hashlib.sha256(content).digest())
+        table = _read(path.name, content, places, faults)
+        if table is not None:
+            tables[path.stem] = table
+    if not places:
+        faults.append(Fault(str(folder.name), "the folder", "no purpose", "add a TOML file to it"))
+    for code, table in tables.items():
+        faults += _faults(code, table, tables, catalogue, places[code])
+    if faults:
+        raise FaultyConfiguration(faults)
+    purposes = {code: _compile(code, tables, catalogue) for code in tables}
+    return Register(purposes, digest.hexdigest())
+
+
+def _read(
+    file: str, content: bytes, places: dict[str, Places], faults: list[Fault]
+) -> _Table | None:
+    code = file.removesuffix(".toml")
+    try:
+        text = content.decode()
+        places[code] = Places(text)
+        document = tomllib.loads(text)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        faults.append(Fault(file, "the file", f"is not TOML: {error}", "correct the line named"))
+        return None
+    try:
+        return _Table.model_validate(document)
+    except ValidationError as error:
+        faults += shape_faults(file, places[code], error)
+        return None
+
+
+def _line(code: str, tables: Mapping[str, _Table]) -> Iterator[str]:
+    """The purpose and its ancestors, itself first; ends at a missing parent or a circle."""
+    seen: list[str] = []
+    current: str | None = code
+    while current in tables and current not in seen:
+        seen.append(current)
+        yield current
+        current = tables[current].parent
+
+
+def _faults(
+    code: str,
+    table: _Table,
+    tables: Mapping[str, _Table],
+    catalogue: Catalogue,
+    places: Places,
+) -> Iterator[Fault]:
+    file = f"{code}.toml"
+
+    def fault(keys: tuple[str, ...], message: str, remedy: str) -> Fault:
+        return Fault(file, places.describe(keys), message, remedy)
+
+    if table.parent is not None and table.parent not in tables:
+        remedy = nearest(table.parent, tables)
+        yield fault(("parent",), f"there is no purpose `{table.parent}`", remedy)
+    line = list(_line(code, tables))
+    if tables[line[-1]].parent == code:
+        yield fault(("parent",), "the purpose is its own ancestor", "break the circle")
+    if table.relation in ("case", "receipt") and table.roles and not table.programmes:
+        yield fault(("programmes",), "no programme is covered", "name at least one")
+    known: dict[str, Any] = {
+        "items": catalogue.items,
+        "categories": CATEGORIES,
+    }
+    for kind in ("allow", "prohibit"):
+        selection: Selection = getattr(table, kind)
+        for key, choices in known.items():
+            for name in getattr(selection, key):
+                if name not in choices and not _of_absent_source(name, key, catalogue):
+                    message = f"unknown name `{name}`"
+                    yield fault((kind, key), message, nearest(name, choices))
+    for item in catalogue.items.values():
+        if item.name in table.allow.items and (reason := table.prohibit.reason(item)):
+            message = f"`{item.name}` is allowed by name and prohibited by {reason}"
+            yield fault(("allow", "items"), message, "take it out of one of the two")
+
+
+def _of_absent_source(name: str, key: str, catalogue: Catalogue) -> bool:
+    """Whether an item belongs to a source that is not enabled, and so cannot be checked."""
+    return key == "items" and name.partition(".")[0] not in catalogue.sources
+
+
+def _compile(code: str, tables: Mapping[str, _Table], catalogue: Catalogue) -> Purpose:
+    table = tables[code]
+    line = [(name, tables[name]) for name in _line(code, tables)]
+    decisions = {
+        item.name: _decide_item(code, item, line) for item in catalogue.items.values()
+    }
+    return Purpose(
+        code=code,
+        title=table.title,
+        parent=table.parent,
+        legal_basis=table.legal_basis,
+        roles=frozenset(table.roles),
+        relation=table.relation,
+        programmes=frozenset(table.programmes),
+        jurisdiction=table.jurisdiction,
+        decisions=decisions,
+    )
+
+
+def _decide_item(code: str, item: Item, line: list[tuple[str, _Table]]) -> Decision:
+    """Invariant: forbid wins over allow, and what nobody names is denied."""
+    for name, table in line:
+        if reason := table.prohibit.reason(item):
+            rule = f"`{name}` prohibits {reason}"
+            return Decision(item.name, False, rule, f"leave `{item.name}` out")
+    for name, table in line:
+        if reason := table.allow.reason(item):
+            return Decision(item.name, True, f"`{name}` allows {reason}", "")
+    remedy = f"leave `{item.name}` out, or ask under a purpose that names it"
+    return Decision(item.name, False, f"`{code}` does not name it", remedy)

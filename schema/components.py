@@ -1,0 +1,373 @@
+"""Income and assets, put together from every item that declares a place in them.
+
+Rules, each visible in the answer:
+
+- An amount that several sources report under one name (`reports` in their declarations) is one
+  component with every report kept; its amount is that of the first report in the declared
+  precedence (`rank`, lowest first) that the sources know.
+- Reports that differ by more than `DIFFERS_BY` of the larger are flagged, never averaged.
+- A total is known only when every item it is made of is known or absent: never a partial sum.
+- Yearly amounts are exact: a monthly one is taken twelve times.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+from typing import Any
+
+import strawberry
+
+from schema.needs import Covered, needing
+from schema.provenance import Provenance
+from schema.scalars import Won
+from schema.view import Answer, NotKnown, Person, State
+from sources.declaration import Item
+
+DIFFERS_BY = Fraction(1, 10)
+"""Reports of one thing that differ by more than this share of the larger are flagged."""
+
+
+@strawberry.enum(description="Kinds of income.")
+class IncomeKind(Enum):
+    """Where an item counts in income: `income.<kind>` in its declaration."""
+
+    EARNED = "earned"
+    BUSINESS = "business"
+    INTEREST = "interest"
+    DIVIDEND = "dividend"
+    RENTAL = "rental"
+    PENSION = "pension"
+    BENEFIT = "benefit"
+    TRANSFER = "transfer"
+    OTHER = "other"
+
+
+@strawberry.enum(description="Kinds of assets.")
+class AssetKind(Enum):
+    """Where an item counts in assets: `assets.<kind>` in its declaration."""
+
+    LAND = "land"
+    BUILDING = "building"
+    DEPOSIT = "deposit"
+    VEHICLE = "vehicle"
+    FINANCIAL = "financial"
+    DEBT = "debt"
+    OTHER = "other"
+
+
+@strawberry.enum(description="The period an amount is of.")
+class Period(Enum):
+    """A flow's period; a stock has none."""
+
+    MONTH = "month"
+    YEAR = "year"
+
+
+_PER_YEAR: Mapping[Period | None, int] = {Period.MONTH: 12, Period.YEAR: 1, None: 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """One amount that one source reports, in won for its period."""
+
+    item: Item
+    amount: int
+    answer: Answer
+
+    @property
+    def item_name(self) -> str:
+        """The data item's name."""
+        return self.item.name
+
+    @property
+    def source(self) -> str:
+        """The source that reports it."""
+        return self.item.source
+
+    @property
+    def as_of(self) -> datetime.date | None:
+        """The date the source says its data is of."""
+        return self.answer.as_of
+
+    @property
+    def period(self) -> Period | None:
+        """The period the amount is of."""
+        return Period(self.item.per) if self.item.per else None
+
+    @property
+    def per_year(self) -> int:
+        """The amount a year, exact; of a stock, the amount itself."""
+        return self.amount * _PER_YEAR[self.period]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """An item that is not known, and why."""
+
+    item: Item
+    error: NotKnown
+
+    @property
+    def item_name(self) -> str:
+        """The data item's name."""
+        return self.item.name
+
+    @property
+    def source(self) -> str:
+        """The source that would know it."""
+        return self.item.source
+
+    @property
+    def state(self) -> State:
+        """WITHHELD or UNAVAILABLE."""
+        return self.error.state
+
+    @property
+    def code(self) -> str:
+        """The error code."""
+        return str((self.error.extensions or {})["code"])
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """One component: its reports in precedence."""
+
+    kind: str
+    reports: tuple[Reported, ...]
+
+    @property
+    def first(self) -> Reported:
+        """The report first in precedence, whose amount is the component's."""
+        return self.reports[0]
+
+    @property
+    def differs(self) -> bool:
+        """Whether two reports are further apart than `DIFFERS_BY`."""
+        amounts = [report.per_year for report in self.reports]
+        return max(amounts) - min(amounts) > DIFFERS_BY * max(map(abs, amounts))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is known of one area (income or assets), and what is missing."""
+
+    combined: tuple[Combined, ...]
+    gaps: Mapping[str, tuple[Gap, ...]]
+
+    def total(self, kinds: Sequence[str]) -> int:
+        """The sum for these kinds, won a year (a stock: won). Raises NotKnown if any is missing."""
+        for kind in kinds:
+            for gap in self.gaps.get(kind, ()):
+                raise gap.error
+        return sum(part.reports[0].per_year for part in self.combined if part.kind in kinds)
+
+
+def put_together(person: Person, prefix: str, kinds: Sequence[str]) -> Parts:
+    """Put together the components of an area for one person."""
+    combined: list[Combined] = []
+    gaps: dict[str, tuple[Gap, ...]] = {}
+    for kind in kinds:
+        things: dict[str, list[Reported]] = {}
+        missing: list[Gap] = []
+        for item in person.view.catalogue.at(prefix + kind):
+            try:
+                amounts = _amounts(person, item)
+            except NotKnown as error:
+                missing.append(Gap(item, error))
+                continue
+            if item.reports is None:
+                combined += [Combined(kind, (amount,)) for amount in amounts]
+            elif amounts:
+                whole = sum(amount.amount for amount in amounts)
+                report = Reported(item, whole, amounts[0].answer)
+                things.setdefault(item.reports, []).append(report)
+        combined += [Combined(kind, tuple(reports)) for reports in things.values()]
+        if missing:
+            gaps[kind] = tuple(missing)
+    return Parts(tuple(combined), gaps)
+
+
+def _amounts(person: Person, item: Item) -> list[Reported]:
+    """What an item reports: one amount, or one for each row that counts. Raises NotKnown."""
+    answer = person.answer(item)
+    if len(item.path) == 1:
+        value = person.value(item)
+        return [] if value is None else [Reported(item, value, answer)]
+    rows = person.rows((item, *person.view.catalogue.condition_items(item))) or []
+    amounts = [row.value(item) for row in rows if row.counts(item)]
+    return [Reported(item, amount, answer) for amount in amounts if amount is not None]
+
+
+def _of(name: str, description: str) -> Any:
+    """A field that shows an attribute of the plain value behind a GraphQL type."""
+
+    def read(self: Any) -> Any:
+        return getattr(self.fact, name)
+
+    return needing(Covered(), read, description)
+
+
+def _of_first(name: str, description: str) -> Any:
+    """A field that shows an attribute of the component's first report."""
+
+    def read(self: Any) -> Any:
+        return getattr(self.fact.first, name)
+
+    return needing(Covered(), read, description)
+
+
+def _provenance(self: Any) -> Provenance:
+    fact = self.fact
+    return Provenance(answer=fact.answer if isinstance(fact, Reported) else fact.first.answer)
+
+
+@strawberry.type(description="One source's report of an amount, kept beside others of the same.")
+class Report:
+    """The GraphQL form of `Reported`."""
+
+    fact: strawberry.Private[Reported]
+    item: str = _of("item_name", "The data item.")
+    source: str = _of("source", "The source that reports it.")
+    amount: Won = _of("amount", "The amount for its period.")
+    period: Period | None = _of("period", "The period the amount is of; null for a stock.")
+    per_year: Won = _of("per_year", "The amount a year, exact; of a stock, the amount itself.")
+    as_of: datetime.date | None = _of("as_of", "The date the source says its data is of.")
+    provenance: Provenance = needing(Covered(), _provenance, "Where the report came from.")
+
+
+@strawberry.type(description="What is not known, and why.")
+class Missing:
+    """The GraphQL form of `Gap`."""
+
+    fact: strawberry.Private[Gap]
+    item: str = _of("item_name", "The data item.")
+    source: str = _of("source", "The source that would know it.")
+    state: State = _of("state", "WITHHELD or UNAVAILABLE.")
+    code: str = _of("code", "The error code.")
+
+
+def _reports(self: Any) -> list[Report]:
+    return [Report(fact=report) for report in self.fact.reports]
+
+
+@strawberry.type
+class _Component:
+    fact: strawberry.Private[Combined]
+    amount: Won = _of_first("amount", "The amount for its period, by the report first in precedence.")
+    period: Period | None = _of_first("period", "The period the amount is of; null for a stock.")
+    per_year: Won = _of_first("per_year", "The amount a year, exact; of a stock, the amount itself.")
+    source: str = _of_first("source", "The source of the amount.")
+    as_of: datetime.date | None = _of_first("as_of", "The date the source says its data is of.")
+    differs: bool = _of("differs", "Whether two reports differ by more than a tenth of the larger.")
+    reports: list[Report] = needing(
+        Covered(), _reports, "Every report of it, in the declared precedence (`rank`)."
+    )
+    provenance: Provenance = needing(Covered(), _provenance, "Where the amount came from.")
+
+
+@strawberry.type(description="One component of income.")
+class IncomeComponent(_Component):
+    """The GraphQL form of `Combined` in income."""
+
+    kind: IncomeKind = needing(Covered(), lambda self: IncomeKind(self.fact.kind), "Its kind.")
+
+
+@strawberry.type(description="One component of the assets.")
+class AssetComponent(_Component):
+    """The GraphQL form of `Combined` in assets."""
+
+    kind: AssetKind = needing(Covered(), lambda self: AssetKind(self.fact.kind), "Its kind.")
+
+
+def _amount(self: Any) -> int:
+    return int(self.parts.total(self.kinds))
+
+
+def _complete(self: Any) -> bool:
+    return not any(self.parts.gaps.get(kind) for kind in self.kinds)
+
+
+def _missing(self: Any) -> list[Missing]:
+    return [Missing(fact=gap) for kind in self.kinds for gap in self.parts.gaps.get(kind, ())]
+
+
+_AMOUNT = "The total, of flows a year; null with an error while any item of it is not known."
+_COMPLETE = "Whether everything it is made of is known."
+_MISSING = "What is not known of it."
+
+
+@strawberry.type
+class _Sum:
+    parts: strawberry.Private[Parts]
+    kinds: strawberry.Private[Sequence[str]]
+    amount: Won | None = needing(Covered(), _amount, _AMOUNT)
+    complete: bool = needing(Covered(), _complete, _COMPLETE)
+    missing: list[Missing] = needing(Covered(), _missing, _MISSING)
+
+
+@strawberry.type(description="The total of one kind of income, won a year.")
+class IncomeTotal(_Sum):
+    """A sum over one kind."""
+
+    kind: IncomeKind = needing(Covered(), lambda self: IncomeKind(self.kinds[0]), "The kind.")
+
+
+@strawberry.type(description="The total of one kind of assets, won.")
+class AssetTotal(_Sum):
+    """A sum over one kind."""
+
+    kind: AssetKind = needing(Covered(), lambda self: AssetKind(self.kinds[0]), "The kind.")
+
+
+@strawberry.type(description="Income from every source that counts in it.")
+class Income:
+    """The area `income`."""
+
+    parts: strawberry.Private[Parts]
+    kinds: strawberry.Private[Sequence[str]]
+    components: list[IncomeComponent] = needing(
+        Covered(),
+        lambda self: [IncomeComponent(fact=fact) for fact in self.parts.combined],
+        "What income is made of.",
+    )
+    totals: list[IncomeTotal] = needing(
+        Covered(),
+        lambda self: [IncomeTotal(parts=self.parts, kinds=(kind,)) for kind in self.kinds],
+        "Totals by kind, of the kinds that some source declares.",
+    )
+    total: Won | None = needing(Covered(), _amount, _AMOUNT)
+    complete: bool = needing(Covered(), _complete, _COMPLETE)
+    missing: list[Missing] = needing(Covered(), _missing, _MISSING)
+
+
+@strawberry.type(description="Assets from every source that counts in them.")
+class Assets:
+    """The area `assets`."""
+
+    parts: strawberry.Private[Parts]
+    kinds: strawberry.Private[Sequence[str]]
+    components: list[AssetComponent] = needing(
+        Covered(),
+        lambda self: [AssetComponent(fact=fact) for fact in self.parts.combined],
+        "What the assets are made of.",
+    )
+    totals: list[AssetTotal] = needing(
+        Covered(),
+        lambda self: [AssetTotal(parts=self.parts, kinds=(kind,)) for kind in self.kinds],
+        "Totals by kind, of the kinds that some source declares.",
+    )
+    total: Won | None = needing(Covered(), _amount, _AMOUNT)
+    complete: bool = needing(Covered(), _complete, _COMPLETE)
+    missing: list[Missing] = needing(Covered(), _missing, _MISSING)
+
+
+def area(person: Person, prefix: str, kinds: type[IncomeKind] | type[AssetKind]) -> Any:
+    """The `Income` or `Assets` of a person, over the kinds that some source declares."""
+    declared = [kind.value for kind in kinds if person.view.catalogue.at(prefix + kind.value)]
+    parts = put_together(person, prefix, declared)
+    made = Income if kinds is IncomeKind else Assets
+    return made(parts=parts, kinds=declared)

@@ -1,0 +1,85 @@
+"""How a field of the view says which data items it needs.
+
+Every field of every type below `Recipient` and `Case` carries one of these marks, so that the
+planner can reduce any operation to data items; a field without one stops the build.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import strawberry
+
+KEY = "needs"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The items that count at a place."""
+
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """Every item that counts below a prefix, and the columns that say whether it counts."""
+
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A list: needs its selected columns; selected with none, it needs all of them."""
+
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """The named items; `if_alone` makes them needed only where nothing below is selected."""
+
+    names: tuple[str, ...]
+    if_alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The household's other members: their keys, and then whatever is selected of each."""
+
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """Needs nothing beyond what its parent field needs already."""
+
+
+Needs = Place | Area | Rows | Items | Members | Covered
+Group = Literal["recipient", "member", "case"]
+
+
+def needing(
+    needs: Needs, resolver: Callable[..., Any], description: str
+) -> Any:
+    """A Strawberry field with its mark. Its type is the class annotation's."""
+    return strawberry.field(
+        resolver=resolver,
+        description=description,
+        metadata={KEY: needs},
+    )
+
+
+def at(place: str, description: str) -> Any:
+    """A leaf whose value comes from whatever items count at a place of the view."""
+
+    def read(self: Any) -> Any:
+        return self.read(place)
+
+    return needing(Place(place), read, description)
+
+
+def covered(description: str) -> Any:
+    """A plain field that shows no data item, or what its parent field needs already."""
+    return strawberry.field(description=description, metadata={KEY: Covered()})

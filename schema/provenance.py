@@ -1,0 +1,30 @@
+"""Provenance: where a value came from and how old it is."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import strawberry
+
+from schema.needs import Covered, needing
+from schema.view import Answer, State
+
+
+def _of(name: str, description: str) -> Any:
+    def read(self: Any) -> Any:
+        return getattr(self.answer, name)
+
+    return needing(Covered(), read, description)
+
+
+@strawberry.type(description="Where a value came from and how old it is.")
+class Provenance:
+    """Shown for each agency record, each component and each report."""
+
+    answer: strawberry.Private[Answer]
+    source: str = _of("source", "The source's name.")
+    state: State = _of("state", "KNOWN, or ABSENT where the agency says there is none.")
+    as_of: datetime.date | None = _of("as_of", "The date the source says its data is of.")
+    fetched_at: datetime.datetime = _of("fetched_at", "When the hub got the answer.")
+    cache_age: int | None = _of("cache_age", "Seconds since it was fetched; null for a live one.")

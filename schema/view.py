@@ -1,0 +1,249 @@
+"""The merged view of one operation: what every source said of everyone asked about.
+
+Made after gathering; reading it does no I/O. A value is known, absent, withheld, unavailable or
+stale; what is not known raises `NotKnown`, so that it can never read as zero or as absent. What
+is read is remembered as released: the query log names just that.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError
+
+from sources.adapter import BROKEN
+from sources.declaration import Catalogue, Item
+
+
+@strawberry.enum(description="How far a value may be relied on.")
+class State(Enum):
+    """The five states of a value; design rule 3, missing is never zero."""
+
+    KNOWN = "KNOWN"
+    ABSENT = "ABSENT"
+    STALE = "STALE"
+    WITHHELD = "WITHHELD"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a source's values are unavailable; `retry_after` is in seconds."""
+
+    code: str
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one source said of one person or case."""
+
+    source: str
+    state: State
+    values: Mapping[str, Any]
+    as_of: datetime.date | None
+    fetched_at: datetime.datetime
+    failure: Failure | None = None
+    cache_age: int | None = None
+
+
+class NotKnown(GraphQLError):
+    """A value that is withheld or unavailable; becomes null with this error at its path."""
+
+    def __init__(self, state: State, message: str, extensions: dict[str, Any]) -> None:
+        super().__init__(message, extensions=extensions)
+        self.state = state
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """Why an item is withheld, as the decision says."""
+
+    item: str
+    rule: str
+    remedy: str
+
+
+@dataclass
+class View:
+    """Everything gathered for one operation, and what of it has been released."""
+
+    catalogue: Catalogue
+    granted: frozenset[str]
+    withheld: Mapping[str, Denial]
+    answers: Mapping[tuple[str, str], Answer]
+    households: Mapping[str, Sequence[str]]
+    reached: frozenset[str]
+    cases: Mapping[str, str] = field(default_factory=dict)
+    released: dict[str, set[str]] = field(default_factory=dict)
+
+    def person(self, recipient: str) -> Person | None:
+        """The person, or None where this caller and purpose do not reach them."""
+        return Person(self, recipient) if recipient in self.reached else None
+
+    def check(self, item: Item) -> None:
+        """Invariant: an item that was not granted is not read. Raises NotKnown."""
+        if item.name not in self.granted:
+            denial = self.withheld.get(item.name)
+            raise withheld(denial or Denial(item.name, "not granted", "ask for it by name"))
+
+
+class Keyed:
+    """Reads the values that sources hold on one key: a person or a case."""
+
+    def __init__(self, view: View, key: str) -> None:
+        self.view = view
+        self.key = key
+
+    def answer(self, item: Item) -> Answer:
+        """What the item's source said of this key. Raises NotKnown."""
+        self.view.check(item)
+        answer = self.view.answers.get((item.source, self.key))
+        if answer is None:
+            raise unavailable(item.source, Failure("SOURCE_UNAVAILABLE"))
+        if answer.failure is not None:
+            raise unavailable(item.source, answer.failure)
+        return answer
+
+    def release(self, item: Item) -> None:
+        """Remember that the item of this person is released."""
+        self.view.released.setdefault(self.key, set()).add(item.name)
+
+    def value(self, item: Item) -> Any:
+        """The value of an item that stands in the record itself. Raises NotKnown."""
+        answer = self.answer(item)
+        if answer.state is State.ABSENT:
+            self.release(item)
+            return None
+        value = answer.values.get(item.path[0], BROKEN)
+        if value is BROKEN:
+            raise broken(item)
+        self.release(item)
+        return value
+
+    def rows(self, items: Sequence[Item]) -> list[Row] | None:
+        """The rows of the list that these items are columns of. Raises NotKnown.
+
+        None where the source has no record of the person, or no such list.
+        """
+        granted = [item for item in items if item.name in self.view.granted]
+        answer = self.answer((granted or items)[0])
+        rows = None if answer.state is State.ABSENT else answer.values.get(items[0].path[0], BROKEN)
+        if rows is BROKEN:
+            raise broken(items[0])
+        if not rows:
+            for item in granted:
+                self.release(item)
+            return rows
+        columns = {item.path[1]: item for item in items}
+        return [Row(self, answer, columns, row) for row in rows]
+
+    def read(self, place: str) -> Any:
+        """The value at a place: of the items there, the first in precedence that is known.
+
+        Raises NotKnown where one that comes before is not known, as it might say otherwise.
+        """
+        for item in self.view.catalogue.at(place):
+            value = self.value(item)
+            if value is not None:
+                return value
+        return None
+
+    def listed(self, prefix: str) -> list[Row] | None:
+        """The rows of every list that has columns at places below the prefix."""
+        found: list[Row] | None = None
+        for columns in lists_below(self.view.catalogue, prefix):
+            rows = self.rows(columns)
+            if rows is not None:
+                found = (found or []) + rows
+        return found
+
+
+class Person(Keyed):
+    """One recipient in the view."""
+
+
+class Row:
+    """One row of a list in a record; reads its columns by name or by place."""
+
+    def __init__(
+        self, owner: Keyed, answer: Answer, columns: Mapping[str, Item], values: Mapping[str, Any]
+    ) -> None:
+        self.owner = owner
+        self.answer = answer
+        self.columns = columns
+        self.values = values
+
+    def value(self, item: Item) -> Any:
+        """The value of a column. Raises NotKnown."""
+        self.owner.view.check(item)
+        value = self.values.get(item.path[1], BROKEN)
+        if value is BROKEN:
+            raise broken(item)
+        self.owner.release(item)
+        return value
+
+    def read(self, place: str) -> Any:
+        """The value of the column at a place of the view, None where the list has none."""
+        for item in self.columns.values():
+            if place in item.places:
+                return self.value(item)
+        return None
+
+    def counts(self, item: Item) -> bool:
+        """Whether the row counts, by the conditions declared for its list. Raises NotKnown."""
+        conditions = self.owner.view.catalogue.condition_items(item)
+        for column, (_, wanted) in zip(conditions, item.counts_when, strict=True):
+            value = self.value(column)
+            if (value is None) != (wanted == "absent") or (value is not None and value != wanted):
+                return False
+        return True
+
+
+def lists_below(catalogue: Catalogue, prefix: str) -> Iterator[Sequence[Item]]:
+    """Each list with columns at places below the prefix, as those columns."""
+    lists: dict[tuple[str, str], list[Item]] = {}
+    for place in catalogue.places:
+        if place.startswith(prefix):
+            for item in catalogue.at(place):
+                if len(item.path) == 2:
+                    lists.setdefault((item.source, item.path[0]), []).append(item)
+    yield from lists.values()
+
+
+def withheld(denial: Denial) -> NotKnown:
+    """The error of an item that the purpose may not see."""
+    return NotKnown(
+        State.WITHHELD,
+        f"`{denial.item}` is withheld: {denial.rule}",
+        {
+            "code": "PURPOSE_DENIED",
+            "item": denial.item,
+            "rule": denial.rule,
+            "remedy": denial.remedy,
+        },
+    )
+
+
+def unavailable(source: str, failure: Failure) -> NotKnown:
+    """The error of whatever a source would have said."""
+    extensions: dict[str, Any] = {"code": failure.code, "source": source}
+    if failure.code == "SOURCE_CONTRACT":
+        message = f"`{source}` answered otherwise than it declares"
+    else:
+        extensions["retryAfter"] = failure.retry_after or 5
+        late = failure.code == "SOURCE_TIMEOUT"
+        message = f"`{source}` {'did not answer in time' if late else 'is unavailable'}"
+    return NotKnown(State.UNAVAILABLE, message, extensions)
+
+
+def broken(item: Item) -> NotKnown:
+    """The error of a value that breaks its source's contract."""
+    error = unavailable(item.source, Failure("SOURCE_CONTRACT"))
+    (error.extensions or {})["item"] = item.name
+    return error

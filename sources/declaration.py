@@ -1,0 +1,373 @@
+"""The format of a declaration: one TOML file that says all there is to say about a source.
+
+A data item is declared here once; its GraphQL field, its permission, its place in the request,
+its line in the log and its documentation all come from this. Never does I/O but reading the file.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from sources.fault import Fault, FaultyConfiguration, Places, nearest, shape_faults
+
+
+ItemType = Literal["String", "ID", "Int", "Float", "Boolean", "Date", "Month", "Won"]
+Subject = Literal["person", "case"]
+
+CATEGORIES: Mapping[str, str] = {
+    "identity": "dpv-pd:Identifying",
+    "contact": "dpv-pd:Contact",
+    "family": "dpv-pd:Family",
+    "income": "dpv-pd:Income",
+    "asset": "dpv-pd:OwnershipData",
+    "employment": "dpv-pd:ProfessionalEmployment",
+    "benefit": "dpv-pd:Benefit",
+    "health": "dpv-pd:Health",
+    "education": "dpv-pd:Education",
+    "case": "dpv-pd:Official",
+    "existence": "dpv:PersonalData",
+}
+"""The kinds of data an item may be of, each with its nearest W3C Data Privacy Vocabulary term."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A data item: the unit of permission, request, provenance and log.
+
+    `path` is where its value stands in a record: `(key,)`, or `(list, column)`, or `()` for the
+    `exists` item, which is what selecting a record at all discloses.
+    """
+
+    name: str
+    source: str
+    subject: Subject
+    path: tuple[str, ...]
+    wire: tuple[str, ...]
+    type: ItemType
+    description: str
+    category: str
+    per: Literal["year", "month"] | None = None
+    places: tuple[str, ...] = ()
+    reports: str | None = None
+    rank: int = 100
+    codes: Mapping[str, str] = field(default_factory=dict)
+    counts_when: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_exists(self) -> bool:
+        """Whether this is the item that stands for there being a record."""
+        return not self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A declared agency system. `adapter_table` is the adapter's own table, read by the adapter."""
+
+    name: str
+    agency: str
+    agency_ko: str
+    description: str
+    adapter: str
+    batch: int
+    timeout: float
+    field: str
+    items: tuple[Item, ...]
+    lists: Mapping[str, str]
+    adapter_table: Mapping[str, Any]
+    file: str
+    places: Places
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _seconds(value: Any) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m)", str(value))
+    if match is None:
+        raise ValueError(f"`{value}` is no duration; write it like `2s` or `500ms`")
+    return float(match[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0}[match[2]]
+
+
+def _tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+class _SourceTable(_Strict):
+    agency: str
+    agency_ko: str = ""
+    description: str
+    adapter: str
+    batch: int = Field(default=100, ge=1, le=10_000)
+    timeout: Annotated[float, BeforeValidator(_seconds)] = 2.0
+    field: str | None = None
+
+
+class _ItemTable(_Strict):
+    description: str
+    type: ItemType
+    category: str
+    wire: str | None = None
+    per: Literal["year", "month"] | None = None
+    counts_as: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = ()
+    reports: str | None = None
+    rank: int = 100
+    codes: dict[str, str] = {}
+
+
+class _ListTable(_Strict):
+    description: str
+    type: Literal["list"]
+    wire: str | None = None
+    counts_when: dict[str, str] = {}
+    item: dict[str, dict[str, Any]]
+
+
+_Table = TypeVar("_Table", bound=_Strict)
+_NAME = re.compile(r"[a-z][A-Za-z0-9]*\Z")
+_RESERVED = {"exists", "case", "provenance", "id"}
+
+
+class _Reader:
+    """Reads one declaration and keeps every fault met on the way."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.name
+        self.name = path.stem
+        self.faults: list[Fault] = []
+        self.items: list[Item] = []
+        self.lists: dict[str, str] = {}
+        self.places = Places("")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            remedy = "add the file, or take its name out of `sources.enabled`"
+            self.fault((), f"cannot be read ({error.strerror})", remedy)
+            text = ""
+        self.places = Places(text)
+        try:
+            self.document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            self.fault((), f"is not TOML: {error}", "correct the line named")
+            self.document = {}
+
+    def fault(self, keys: tuple[str, ...], message: str, remedy: str) -> None:
+        self.faults.append(Fault(self.file, self.places.describe(keys), message, remedy))
+
+    def read(self) -> Source | None:
+        if self.faults:
+            return None
+        if not _NAME.match(self.name):
+            self.fault((), f"`{self.name}` cannot name a source", "use letters and digits only")
+        table = self._table(_SourceTable, self.document.get("source", {}), ("source",))
+        self._record("person", self.document.get("item", {}), ("item",))
+        if "case" in self.document:
+            self._record("case", self.document["case"].get("item", {}), ("case", "item"))
+        if table is None:
+            return None
+        for key in self.document:
+            if key not in ("source", "item", "case", table.adapter):
+                self.fault((key,), f"unknown table `{key}`", f"remove it, or set `adapter = {key}`")
+        return Source(
+            name=self.name,
+            agency=table.agency,
+            agency_ko=table.agency_ko,
+            description=table.description,
+            adapter=table.adapter,
+            batch=table.batch,
+            timeout=table.timeout,
+            field=table.field or self.name,
+            items=tuple(self.items),
+            lists=dict(self.lists),
+            adapter_table=self.document.get(table.adapter, {}),
+            file=self.file,
+            places=self.places,
+        )
+
+    def _table(
+        self, model: type[_Table], table: Mapping[str, Any], keys: tuple[str, ...]
+    ) -> _Table | None:
+        try:
+            return model.model_validate(table)
+        except ValidationError as error:
+            self.faults += shape_faults(self.file, self.places, error, keys)
+            return None
+
+    def _record(
+        self, subject: Subject, tables: Mapping[str, Any], keys: tuple[str, ...]
+    ) -> None:
+        prefix = self.name if subject == "person" else f"{self.name}.case"
+        if not tables:
+            self.fault(keys, "no item is declared", "declare at least one")
+        what = "The person has a record here" if subject == "person" else "There is such a case"
+        exists = Item(
+            name=f"{prefix}.exists",
+            source=self.name,
+            subject=subject,
+            path=(),
+            wire=(),
+            type="Boolean",
+            description=what,
+            category="existence",
+        )
+        self.items.append(exists)
+        for key, table in tables.items():
+            where = (*keys, key)
+            self._check_name(key, where)
+            if isinstance(table, Mapping) and table.get("type") == "list":
+                self._list(subject, prefix, key, table, where)
+            else:
+                self._item(subject, prefix, (key,), (), table, where)
+
+    def _list(
+        self,
+        subject: Subject,
+        prefix: str,
+        key: str,
+        table: Mapping[str, Any],
+        keys: tuple[str, ...],
+    ) -> None:
+        declared = self._table(_ListTable, table, keys)
+        if declared is None:
+            return
+        self.lists[key] = declared.description
+        condition = tuple(sorted(declared.counts_when.items()))
+        for column, _ in condition:
+            if column not in declared.item:
+                remedy = nearest(column, declared.item)
+                self.fault((*keys, "counts_when"), f"no column `{column}`", remedy)
+        for column, entry in declared.item.items():
+            where = (*keys, "item", column)
+            self._check_name(column, where)
+            wire = (declared.wire or key,)
+            self._item(subject, prefix, (key, column), wire, entry, where, condition)
+
+    def _item(
+        self,
+        subject: Subject,
+        prefix: str,
+        path: tuple[str, ...],
+        wire: tuple[str, ...],
+        table: Any,
+        keys: tuple[str, ...],
+        counts_when: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        declared = self._table(_ItemTable, table, keys)
+        if declared is None:
+            return
+        if declared.category not in CATEGORIES or declared.category == "existence":
+            remedy = nearest(declared.category, set(CATEGORIES) - {"existence"})
+            self.fault((*keys, "category"), f"unknown category `{declared.category}`", remedy)
+        if declared.reports and declared.type != "Won":
+            self.fault((*keys, "reports"), "only an amount reports a thing", "remove `reports`")
+        self.items.append(
+            Item(
+                name=".".join((prefix, *path)),
+                source=self.name,
+                subject=subject,
+                path=path,
+                wire=(*wire, declared.wire or path[-1]),
+                type=declared.type,
+                description=declared.description,
+                category=declared.category,
+                per=declared.per,
+                places=declared.counts_as,
+                reports=declared.reports,
+                rank=declared.rank,
+                codes=declared.codes,
+                counts_when=counts_when,
+            )
+        )
+
+    def _check_name(self, key: str, keys: tuple[str, ...]) -> None:
+        if not _NAME.match(key):
+            self.fault(keys, f"`{key}` cannot name an item", "use camelCase letters and digits")
+        elif key in _RESERVED and len(keys) == 2 and key != "id":
+            self.fault(keys, f"`{key}` is a word of the hub's own", "choose another name")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The enabled sources, and which of them holds identity and which holds cases."""
+
+    sources: Mapping[str, Source]
+    identity: str
+    cases: str
+
+    @cached_property
+    def items(self) -> Mapping[str, Item]:
+        """Every data item by name."""
+        return {item.name: item for source in self.sources.values() for item in source.items}
+
+    @cached_property
+    def _by_place(self) -> Mapping[str, tuple[Item, ...]]:
+        found: dict[str, list[Item]] = {}
+        for item in self.items.values():
+            for place in item.places:
+                found.setdefault(place, []).append(item)
+        return {
+            place: tuple(sorted(items, key=lambda item: (item.rank, item.name)))
+            for place, items in found.items()
+        }
+
+    @property
+    def places(self) -> Iterable[str]:
+        """Every place in the unified view that some item counts in."""
+        return self._by_place.keys()
+
+    def at(self, place: str) -> tuple[Item, ...]:
+        """The items that count in a place of the unified view, in order of precedence."""
+        return self._by_place.get(place, ())
+
+    def held_by(self, source: str, place: str) -> Item | None:
+        """The item of one source at a place: relations rest on one register and no other."""
+        return next((item for item in self.at(place) if item.source == source), None)
+
+    def exists(self, source: str, subject: Subject = "person") -> Item:
+        """The item that selecting a record of the source discloses."""
+        return self.items[f"{source}.exists" if subject == "person" else f"{source}.case.exists"]
+
+    def condition_items(self, item: Item) -> tuple[Item, ...]:
+        """The columns that say whether an entry of the item's list counts."""
+        prefix = item.name.removesuffix(item.path[-1])
+        return tuple(self.items[prefix + column] for column, _ in item.counts_when)
+
+
+def read_catalogue(folder: Path, enabled: Iterable[str], identity: str, cases: str) -> Catalogue:
+    """Read the declarations of the enabled sources.
+
+    Raises FaultyConfiguration with every fault of every file.
+    """
+    faults: list[Fault] = []
+    sources: dict[str, Source] = {}
+    for name in enabled:
+        reader = _Reader(folder / f"{name}.toml")
+        source = reader.read()
+        faults += reader.faults
+        if source is not None:
+            sources[name] = source
+    if not faults:
+        for role, name in (("identity", identity), ("cases", cases)):
+            if name not in sources:
+                place = f"roles.{role}"
+                remedy = f"enable it, or {nearest(name, sources)}"
+                faults.append(Fault("hub.toml", place, f"`{name}` is not enabled", remedy))
+        fields: dict[str, str] = {}
+        for source in sources.values():
+            other = fields.setdefault(source.field, source.name)
+            if other != source.name:
+                message = f"`{source.field}` is also the field of `{other}`"
+                faults.append(
+                    Fault(source.file, "source.field", message, "give it a `field` of its own")
+                )
+    if faults:
+        raise FaultyConfiguration(faults)
+    return Catalogue(sources, identity, cases)

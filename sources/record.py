@@ -1,0 +1,218 @@
+"""Turns a record as an agency writes it into values of the declared types.
+
+A value that is missing, of the wrong type or beyond its range becomes `BROKEN`: never zero,
+never absent. Pure.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sources.adapter import BROKEN, Record
+from sources.declaration import Item
+
+Decode = Callable[[Any], Any]
+WON_LIMIT = 10**18
+"""Amounts beyond this are a fault of the source: the whole economy is smaller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """How an agency writes dates, months and money."""
+
+    dates: Literal["YYYY-MM-DD", "YYYYMMDD"] = "YYYY-MM-DD"
+    months: Literal["YYYY-MM", "YYYYMM"] = "YYYY-MM"
+    money: Literal["won", "thousand-won", "text"] = "won"
+
+
+class _Wrong(Exception):
+    """The value is not of its declared type."""
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _Wrong
+    return value
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise _Wrong
+    return value
+
+
+def _int(value: Any) -> int:
+    if not -(2**31) <= _whole(value) < 2**31:
+        raise _Wrong
+    return int(value)
+
+
+def _float(value: Any) -> float:
+    if type(value) not in (int, float):
+        raise _Wrong
+    return float(value)
+
+
+def _boolean(value: Any) -> bool:
+    if type(value) is not bool:
+        raise _Wrong
+    return value
+
+
+def _won(value: Any) -> int:
+    if abs(_whole(value)) > WON_LIMIT:
+        raise _Wrong
+    return int(value)
+
+
+def _thousand_won(value: Any) -> int:
+    return _won(_whole(value) * 1000)
+
+
+_DIGITS = re.compile(r"-?[0-9]{1,3}(,[0-9]{3})+\Z|-?[0-9]{1,19}\Z")
+
+
+def _money_text(value: Any) -> int:
+    if _DIGITS.match(_text(value)) is None:
+        raise _Wrong
+    return _won(int(value.replace(",", "")))
+
+
+def _date(value: Any) -> datetime.date:
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        return value
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", _text(value)) is None:
+        raise _Wrong
+    return _calendar(value)
+
+
+def _compact_date(value: Any) -> datetime.date:
+    if re.fullmatch(r"\d{8}", _text(value)) is None:
+        raise _Wrong
+    return _calendar(f"{value[:4]}-{value[4:6]}-{value[6:]}")
+
+
+def _calendar(text: str) -> datetime.date:
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError as error:
+        raise _Wrong from error
+
+
+def _month(value: Any) -> str:
+    if re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", _text(value)) is None:
+        raise _Wrong
+    return str(value)
+
+
+def _compact_month(value: Any) -> str:
+    if re.fullmatch(r"\d{6}", _text(value)) is None:
+        raise _Wrong
+    return _month(f"{value[:4]}-{value[4:]}")
+
+
+def _decode_for(item: Item, formats: Formats) -> Decode:
+    if item.codes:
+        codes: Mapping[str, Any] = item.codes
+        if item.type == "Boolean":
+            codes = {code: word == "true" for code, word in item.codes.items()}
+
+        def decode(value: Any) -> Any:
+            try:
+                return codes[value]
+            except (KeyError, TypeError) as error:
+                raise _Wrong from error
+
+        return decode
+    match item.type:
+        case "Date":
+            return _date if formats.dates == "YYYY-MM-DD" else _compact_date
+        case "Month":
+            return _month if formats.months == "YYYY-MM" else _compact_month
+        case "Won":
+            return {"won": _won, "thousand-won": _thousand_won, "text": _money_text}[formats.money]
+        case "Int":
+            return _int
+        case "Float":
+            return _float
+        case "Boolean":
+            return _boolean
+        case _:
+            return _text
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """Decodes records that hold just these items; made once for a set of items and formats."""
+
+    leaves: tuple[tuple[str, str, Decode], ...]
+    lists: tuple[tuple[str, str, tuple[tuple[str, str, Decode], ...]], ...]
+    as_of: Decode
+
+    def record(self, raw: Mapping[str, Any], as_of: Any, breaches: dict[str, int]) -> Record:
+        """Decode one raw record; what breaks the contract is counted in `breaches` by kind."""
+        values = _row(raw, self.leaves, breaches)
+        known = {wire for wire, _, _ in self.leaves} | {wire for wire, _, _ in self.lists}
+        if extra := raw.keys() - known:
+            _count(breaches, "extra-item", len(extra))
+        for wire, key, columns in self.lists:
+            rows = raw.get(wire, BROKEN)
+            if rows is None:
+                values[key] = None
+            elif not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+                _count(breaches, "wrong-type")
+                values[key] = BROKEN
+            else:
+                wires = {column for column, _, _ in columns}
+                if extras := sum(len(row.keys() - wires) for row in rows):
+                    _count(breaches, "extra-item", extras)
+                values[key] = [_row(row, columns, breaches) for row in rows]
+        day = None
+        if as_of is not None:
+            try:
+                day = self.as_of(as_of)
+            except _Wrong:
+                _count(breaches, "wrong-type")
+        return Record(values, day)
+
+
+def _row(
+    raw: Mapping[str, Any], columns: tuple[tuple[str, str, Decode], ...], breaches: dict[str, int]
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for wire, key, decode in columns:
+        value = raw.get(wire, BROKEN)
+        if value is None:
+            values[key] = None
+            continue
+        try:
+            values[key] = decode(value)
+        except _Wrong:
+            _count(breaches, "missing-item" if value is BROKEN else "wrong-type")
+            values[key] = BROKEN
+    return values
+
+
+def _count(breaches: dict[str, int], kind: str, number: int = 1) -> None:
+    breaches[kind] = breaches.get(kind, 0) + number
+
+
+def decoder(items: Iterable[Item], formats: Formats) -> Decoder:
+    """The decoder for these items as an agency with these formats writes them."""
+    leaves = []
+    lists: dict[tuple[str, str], list[tuple[str, str, Decode]]] = {}
+    for item in items:
+        if item.is_exists:
+            continue
+        entry = (item.wire[-1], item.path[-1], _decode_for(item, formats))
+        if len(item.path) == 1:
+            leaves.append(entry)
+        else:
+            lists.setdefault((item.wire[0], item.path[0]), []).append(entry)
+    tables = tuple((wire, key, tuple(columns)) for (wire, key), columns in lists.items())
+    day = _date if formats.dates == "YYYY-MM-DD" else _compact_date
+    return Decoder(tuple(leaves), tables, day)

@@ -1,0 +1,189 @@
+"""The `rest` adapter: an agency's JSON service that answers batches of people by item names."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import httpx
+import httpx_aiohttp
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sources.adapter import (
+    ContractBroken,
+    Question,
+    Record,
+    Reply,
+    SourceRefused,
+    SourceTimeout,
+    SourceUnavailable,
+    expand,
+    unset_faults,
+)
+from sources.declaration import Source
+from sources.fault import Fault, shape_faults
+from sources.record import Decoder, Formats, decoder
+
+
+class _Context(BaseModel):
+    """The headers in which the agency wants to be told why it is asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    purpose: str | None = None
+    legal_basis: str | None = None
+    case: str | None = None
+    operation: str | None = None
+
+
+class _Table(BaseModel):
+    """`[rest]` of a declaration."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str
+    path: str = Field(pattern=r"^/")
+    method: Literal["POST"] = "POST"
+    keys: str
+    items: str
+    records: str
+    key: str
+    as_of: str | None = None
+    dates: Literal["YYYY-MM-DD", "YYYYMMDD"] = "YYYY-MM-DD"
+    months: Literal["YYYY-MM", "YYYYMM"] = "YYYY-MM"
+    money: Literal["won", "thousand-won", "text"] = "won"
+    connections: int = Field(default=32, ge=1, le=1000)
+    headers: dict[str, str] = {}
+    context: _Context = _Context()
+
+
+class RestAdapter:
+    """Asks one REST source; connections are pooled and bounded, redirects are not followed."""
+
+    @staticmethod
+    def check(source: Source) -> list[Fault]:
+        """Every fault of `[rest]`."""
+        try:
+            table = _Table.model_validate(source.adapter_table)
+        except ValidationError as error:
+            return shape_faults(source.file, source.places, error, ("rest",))
+        faults = [
+            Fault(
+                source.file,
+                source.places.describe(("case", "item")),
+                "the `rest` adapter answers for people only",
+                "hold cases in a `sql` source",
+            )
+            for item in source.items
+            if item.subject == "case" and item.is_exists
+        ]
+        texts = {("rest", "headers", name): text for name, text in table.headers.items()}
+        return faults + unset_faults(source, {("rest", "url"): table.url, **texts})
+
+    def __init__(self, source: Source) -> None:
+        self._table = table = _Table.model_validate(source.adapter_table)
+        self._items = {item.name: item for item in source.items}
+        self._formats = Formats(table.dates, table.months, table.money)
+        self._decoder = functools.lru_cache(maxsize=256)(self._make_decoder)
+        self._client = httpx.AsyncClient(
+            base_url=expand(table.url),
+            headers={name: expand(text) for name, text in table.headers.items()},
+            transport=httpx_aiohttp.AiohttpTransport(
+                limits=httpx.Limits(
+                    max_connections=table.connections, max_keepalive_connections=table.connections
+                ),
+                trust_env=False,
+            ),
+            timeout=None,
+            trust_env=False,
+        )
+
+    def _make_decoder(self, names: tuple[str, ...]) -> Decoder:
+        return decoder([self._items[name] for name in names], self._formats)
+
+    async def ask(self, question: Question) -> Reply:
+        """Ask once; a connection that broke under a read is tried once more, as reads are safe."""
+        request = self._request(question)
+        try:
+            try:
+                response = await self._client.send(request)
+            except (httpx.ReadError, httpx.RemoteProtocolError):
+                response = await self._client.send(self._request(question))
+        except httpx.TimeoutException as error:
+            raise SourceTimeout("the source did not answer in time") from error
+        except httpx.TransportError as error:
+            raise SourceUnavailable("the source cannot be reached") from error
+        _check_status(response)
+        return self._reply(question, response.content)
+
+    def _request(self, question: Question) -> httpx.Request:
+        table = self._table
+        body = orjson.dumps(
+            {
+                table.keys: question.keys,
+                table.items: [".".join(item.wire) for item in question.items if item.wire],
+            }
+        )
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        for name, value in question_headers(table.context, question):
+            headers[name] = value
+        return self._client.build_request("POST", table.path, content=body, headers=headers)
+
+    def _reply(self, question: Question, content: bytes) -> Reply:
+        table = self._table
+        try:
+            found: Any = orjson.loads(content)
+            for step in table.records.split("."):
+                found = found[step]
+        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+            raise ContractBroken(f"no records at `{table.records}` of the answer") from error
+        if not isinstance(found, list) or not all(isinstance(raw, Mapping) for raw in found):
+            raise ContractBroken(f"`{table.records}` of the answer is no list of records")
+        decode = self._decoder(tuple(item.name for item in question.items))
+        breaches: dict[str, int] = {}
+        records: dict[str, Record] = {}
+        asked = set(question.keys)
+        for raw in found:
+            fields = dict(raw)
+            key = fields.pop(table.key, None)
+            as_of = fields.pop(table.as_of, None) if table.as_of else None
+            if key not in asked:
+                breaches["other-person"] = breaches.get("other-person", 0) + 1
+            elif key in records:
+                raise ContractBroken("two records for one person")
+            else:
+                records[key] = decode.record(fields, as_of, breaches)
+        return Reply(records, breaches)
+
+    async def close(self) -> None:
+        """Close the pooled connections."""
+        await self._client.aclose()
+
+
+def question_headers(context: _Context, question: Question) -> list[tuple[str, str]]:
+    """The declared headers with what the question says of purpose, basis, case and operation."""
+    told = question.context
+    pairs = (
+        (context.purpose, told.purpose),
+        (context.legal_basis, told.legal_basis),
+        (context.case, told.case),
+        (context.operation, told.operation),
+    )
+    return [(name, value) for name, value in pairs if name is not None and value]
+
+
+def _check_status(response: httpx.Response) -> None:
+    status = response.status_code
+    if status == 200:
+        return
+    if status in (429, 503):
+        after = response.headers.get("retry-after", "")
+        wait = float(after) if after.isdecimal() else None
+        raise SourceUnavailable(f"the source answered {status}", wait)
+    if status >= 500:
+        raise SourceUnavailable(f"the source answered {status}")
+    if status >= 400:
+        raise SourceRefused(f"the source refused the question with {status}")
+    raise ContractBroken(f"the source answered {status}")

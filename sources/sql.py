@@ -1,0 +1,200 @@
+"""The `sql` adapter: an agency that gives a read-only view of a database instead of a service.
+
+One statement a call, whatever the number of lists: the rows of each list come as JSON beside
+their person. Only the granted columns are selected; keys are always bound parameters.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from sources.adapter import (
+    ContractBroken,
+    Question,
+    Record,
+    Reply,
+    SourceUnavailable,
+    expand,
+    unset_faults,
+)
+from sources.declaration import Item, Source, Subject
+from sources.fault import Fault, shape_faults
+from sources.record import Decoder, Formats, decoder
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?\Z")
+
+
+def _identifier(value: str) -> str:
+    if _IDENTIFIER.match(value) is None:
+        raise ValueError(f"`{value}` is no plain SQL name; use letters, digits and underscores")
+    return value
+
+
+_Name = Annotated[str, AfterValidator(_identifier)]
+
+
+class _Base(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: _Name
+    key: _Name
+    as_of: _Name | None = None
+
+
+class _List(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: _Name
+    key: _Name
+    order: _Name
+
+
+class _Table(BaseModel):
+    """`[sql]` of a declaration."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str
+    connections: int = Field(default=10, ge=1, le=200)
+    person: _Base
+    case: _Base | None = None
+    lists: dict[str, _List] = {}
+
+
+class SqlAdapter:
+    """Asks one SQL source over a bounded pool, on PostgreSQL or SQLite."""
+
+    @staticmethod
+    def check(source: Source) -> list[Fault]:
+        """Every fault of `[sql]`."""
+        try:
+            table = _Table.model_validate(source.adapter_table)
+        except ValidationError as error:
+            return shape_faults(source.file, source.places, error, ("sql",))
+        faults = []
+        describe = source.places.describe
+        for key in source.lists.keys() - table.lists.keys():
+            remedy = f"add `[sql.lists.{key}]` with table, key and order"
+            faults.append(
+                Fault(source.file, describe(("item", key)), "the list has no table", remedy)
+            )
+        for item in source.items:
+            if item.wire and _IDENTIFIER.match(item.wire[-1]) is None:
+                place = describe(("item", *item.path))
+                message = f"`{item.wire[-1]}` is no plain column name"
+                faults.append(Fault(source.file, place, message, "correct its `wire`"))
+        if table.case is None and any(item.subject == "case" for item in source.items):
+            remedy = "add `[sql.case]` with table and key"
+            faults.append(Fault(source.file, describe(("case",)), "cases have no table", remedy))
+        return faults + unset_faults(source, {("sql", "url"): table.url})
+
+    def __init__(self, source: Source) -> None:
+        self._table = table = _Table.model_validate(source.adapter_table)
+        self._items = {item.name: item for item in source.items}
+        self._prepared = functools.lru_cache(maxsize=256)(self._prepare)
+        url = sa.make_url(expand(table.url))
+        pool: dict[str, Any] = {"pool_size": table.connections, "max_overflow": 0}
+        self._engine: AsyncEngine = create_async_engine(url, **pool)
+        self._postgresql = url.get_backend_name() == "postgresql"
+
+    def _prepare(
+        self, subject: Subject, names: tuple[str, ...]
+    ) -> tuple[sa.Select[Any], Sequence[tuple[str, Sequence[str]]], Decoder]:
+        """The statement, the lists in it with their columns, and the decoder of its rows."""
+        items = [self._items[name] for name in names]
+        base = self._table.person if subject == "person" else self._table.case
+        if base is None:
+            raise ContractBroken("the source holds no cases")
+        leaves = [item.wire[-1] for item in items if len(item.path) == 1]
+        columns: dict[str, list[Item]] = {}
+        for item in items:
+            if len(item.path) == 2:
+                columns.setdefault(item.path[0], []).append(item)
+        table = _table_of(base.table, filter(None, (base.key, base.as_of, *leaves)))
+        selected: list[sa.ColumnElement[Any]] = [table.c[base.key].label("_key")]
+        if base.as_of:
+            selected.append(table.c[base.as_of].label("_as_of"))
+        selected += [table.c[name].label(name) for name in leaves]
+        for key, parts in columns.items():
+            rows = self._rows(self._table.lists[key], parts, table.c[base.key])
+            selected.append(rows.label(f"_list_{key}"))
+        keys = sa.bindparam("keys", expanding=True)
+        statement = sa.select(*selected).where(table.c[base.key].in_(keys))
+        shape = [
+            (f"_list_{key}", (parts[0].wire[0], *(item.wire[-1] for item in parts)))
+            for key, parts in columns.items()
+        ]
+        return statement, shape, decoder(items, Formats())
+
+    def _rows(
+        self, declared: _List, items: Sequence[Item], owner: sa.ColumnElement[Any]
+    ) -> sa.ScalarSelect[Any]:
+        """The granted columns of a list as a JSON array of rows, each an array, in order."""
+        wires = (item.wire[-1] for item in items)
+        rows = _table_of(declared.table, (declared.key, declared.order, *wires))
+        inner = (
+            sa.select(*(rows.c[item.wire[-1]].label(f"c{n}") for n, item in enumerate(items)))
+            .where(rows.c[declared.key] == owner)
+            .order_by(rows.c[declared.order])
+            .subquery()
+        )
+        if self._postgresql:
+            array, every = sa.func.json_build_array, sa.func.json_agg
+        else:
+            array, every = sa.func.json_array, sa.func.json_group_array
+        row = array(*inner.c)
+        if not self._postgresql:
+            row = sa.func.json(row)
+        return sa.select(every(row, type_=sa.JSON)).scalar_subquery()
+
+    async def ask(self, question: Question) -> Reply:
+        """Ask once; where a pooled connection turned out dead, once more, as reads are safe."""
+        names = tuple(item.name for item in question.items)
+        statement, lists, decode = self._prepared(question.subject, names)
+        try:
+            try:
+                rows = await self._fetch(statement, question.keys)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                rows = await self._fetch(statement, question.keys)
+        except sa.exc.ProgrammingError as error:
+            raise ContractBroken("the view lacks a declared table or column") from error
+        except (SQLAlchemyError, OSError) as error:
+            raise SourceUnavailable("the database cannot be reached") from error
+        breaches: dict[str, int] = {}
+        records: dict[str, Record] = {}
+        for row in rows:
+            fields = dict(row)
+            key, as_of = str(fields.pop("_key")), fields.pop("_as_of", None)
+            for label, (wire, *columns) in lists:
+                entries = fields.pop(label) or []
+                fields[wire] = [dict(zip(columns, entry, strict=True)) for entry in entries]
+            if key in records:
+                raise ContractBroken("two records for one key")
+            records[key] = decode.record(fields, as_of, breaches)
+        return Reply(records, breaches)
+
+    async def _fetch(
+        self, statement: sa.Select[Any], keys: tuple[str, ...]
+    ) -> Sequence[sa.RowMapping]:
+        async with self._engine.connect() as connection:
+            result = await connection.execute(statement, {"keys": keys})
+            return result.mappings().all()
+
+    async def close(self) -> None:
+        """Close the pooled connections."""
+        await self._engine.dispose()
+
+
+def _table_of(name: str, columns: Iterable[str]) -> sa.TableClause:
+    schema, _, plain = name.rpartition(".")
+    return sa.table(plain, *map(sa.column, dict.fromkeys(columns)), schema=schema or None)
