@@ -67,6 +67,10 @@ def test_outside_the_demo_the_page_asks_for_a_token_and_says_when_it_is_not_acce
     assert seen["refusal"] == "The hub does not accept this token (401): no caller"
     assert seen["purposes"] == ["audit"]
     assert seen["answer"]["whole"] == {"data": {"purposes": [{"code": "audit", "title": "Audit"}]}}
+    assert seen["prettified"] == {
+        "query": "{\n  purposes {\n    code\n    title\n  }\n}\n",
+        "variables": '{\n  "ids": [\n    1\n  ],\n}',
+    }
 
 
 @strawberry.type

@@ -1,6 +1,7 @@
 """The routes of the page: what is served, and under which headers."""
 
 import asyncio
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from hub.console.page import routes
 
 ROOT = Path(__file__).parents[2]
 ASSETS = ROOT / "hub" / "console" / "assets"
+SOURCES = ROOT / "hub" / "console" / "graphiql"
 
 
 def get(path: str, demo: Path | None = None) -> httpx.Response:
@@ -86,6 +88,14 @@ def test_the_demo_settings_are_read_anew_at_each_request(tmp_path: Path) -> None
         assert served.json() == {"personas": [{"token": token}]}
         assert served.headers["cache-control"] == "no-store"
         assert served.headers["content-type"] == "application/json"
+
+
+def test_the_assets_are_built_from_the_sources_beside_them() -> None:
+    digest = hashlib.sha256()
+    sources = [file for file in SOURCES.iterdir() if file.is_file() and file.name[0] != "."]
+    for file in sorted(sources, key=lambda file: file.name):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    assert (ASSETS / "BUILT_FROM").read_text().strip() == digest.hexdigest(), "run `make graphiql`"
 
 
 @pytest.mark.parametrize("folder", ["hub/console/graphiql", "tests/node"])

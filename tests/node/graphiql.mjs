@@ -114,6 +114,28 @@ async function token(page) {
   seen.purposes = await offeredPurposes(page);
   seen.answer = await execute(page);
   await page.screenshot({ path: join(folder, 'token.png') });
+  seen.prettified = await prettify(page, '{purposes{code title}}', '{"ids":[1],}');
+}
+
+async function prettify(page, query, variables) {
+  await page.evaluate(
+    (texts) => {
+      const models = globalThis.__MONACO.editor.getModels();
+      for (const [name, text] of Object.entries(texts)) {
+        models.find(({ uri }) => uri.path.endsWith(name)).setValue(text);
+      }
+    },
+    { 'operation.graphql': query, 'variables.json': variables },
+  );
+  await page.getByRole('button', { name: /^Prettify query/ }).click();
+  const done = { query, variables };
+  const end = Date.now() + PATIENCE;
+  while ((done.query === query || done.variables === variables) && Date.now() < end) {
+    await page.waitForTimeout(50);
+    done.query = await modelText(page, 'operation.graphql');
+    done.variables = await modelText(page, 'variables.json');
+  }
+  return done;
 }
 
 async function offeredPurposes(page) {
@@ -126,12 +148,18 @@ async function execute(page) {
   await page.getByRole('button', { name: /^Execute query/ }).click();
   await page.waitForFunction(() => /\S/.test(document.querySelector('.graphiql-response .view-lines')?.innerText));
   // The editor draws only the lines in sight; the model behind them has the whole answer.
-  const whole = await page.evaluate(() =>
-    globalThis.__MONACO.editor
-      .getModels()
-      .find(({ uri }) => uri.path.endsWith('response.json'))
-      .getValue(),
-  );
+  const whole = await modelText(page, 'response.json');
   const shown = await page.locator('.graphiql-response .view-lines').innerText();
   return { whole: JSON.parse(whole), shown: shown.replaceAll('\u00a0', ' ') };
+}
+
+function modelText(page, name) {
+  return page.evaluate(
+    (ending) =>
+      globalThis.__MONACO.editor
+        .getModels()
+        .find(({ uri }) => uri.path.endsWith(ending))
+        .getValue(),
+    name,
+  );
 }

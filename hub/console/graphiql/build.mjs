@@ -1,7 +1,8 @@
 // Bundles the page into ../assets: self-contained files with hashed names, the page that names
 // them, and the licences of every package that went in.
 import { build } from 'esbuild';
-import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { globSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -24,10 +25,12 @@ const common = {
   logLevel: 'warning',
 };
 
-const PACKAGES_STOOD_IN_FOR = {
+const STAND_INS = {
   'monaco-editor/esm/vs/editor/edcore.main.js': './editor.js',
   'prettier/plugins/estree': './variables.js',
   'prettier/parser-babel': './variables.js',
+  // The same plugin as an ES module; bundled, the CommonJS one loses its parser.
+  'prettier/parser-graphql': 'prettier/plugins/graphql',
 };
 
 // Text beyond Latin, Korean included, takes the system's fonts with or without these faces.
@@ -68,7 +71,7 @@ const script = await build({
   format: 'esm',
   splitting: true,
   jsx: 'automatic',
-  alias: PACKAGES_STOOD_IN_FOR,
+  alias: STAND_INS,
   entryPoints: { console: 'console.jsx' },
   // graphiql/style.css, in console.css, holds the editor's styles already.
   loader: { '.css': 'empty' },
@@ -92,6 +95,19 @@ const page = readFileSync('index.html', 'utf8')
   .replace('{{console.js}}', served(script, 'console'));
 writeFileSync(join(ASSETS, 'index.html'), page);
 writeFileSync(join(ASSETS, 'THIRD_PARTY_LICENSES'), licences([workers, style, script]));
+writeFileSync(join(ASSETS, 'BUILT_FROM'), `${inputsHash()}\n`);
+
+// A test compares it, so that nobody commits a change of the page without its build.
+function inputsHash() {
+  const hash = createHash('sha256');
+  const inputs = readdirSync('.', { withFileTypes: true }).filter(
+    (entry) => entry.isFile() && !entry.name.startsWith('.'),
+  );
+  for (const { name } of inputs.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    hash.update(`${name}\0`).update(readFileSync(name)).update('\0');
+  }
+  return hash.digest('hex');
+}
 
 function licences(builds) {
   const inputs = builds.flatMap(({ metafile }) => Object.keys(metafile.inputs));
