@@ -1,0 +1,87 @@
+"""The command line: make a population, serve an agency."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from sources.simulator.population import FEWEST, MOST, Recipe, generate, holds
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 for success, 1 for a failure told in one line, 2 for wrong usage."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "generate":
+            return _generate(options)
+        return _serve(options)
+    except (OSError, RuntimeError, ValueError) as error:
+        print(f"simulator: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m sources.simulator",
+        description="Stand-in agencies over a synthetic population. A model: nobody in it is real.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    make = commands.add_parser(
+        "generate",
+        help="make a population",
+        description="Make a population, or say that it is there already.",
+    )
+    make.add_argument("--people", type=int, default=100_000, help=f"{FEWEST} to {MOST}")
+    make.add_argument("--seed", type=int, default=1, help="the same seed gives the same people")
+    make.add_argument("--into", type=Path, required=True, metavar="DIR", help="where to write it")
+    serve = commands.add_parser(
+        "serve",
+        help="serve one agency",
+        description="Serve one agency until SIGTERM or SIGINT; print one line of JSON when ready.",
+        epilog="The environment variable SIMULATOR_TOKEN holds the token that callers must send.",
+    )
+    serve.add_argument("name", choices=("resident", "tax", "labour", "property", "benefits"))
+    serve.add_argument("--population", type=Path, required=True, metavar="DIR")
+    serve.add_argument("--run", type=Path, required=True, metavar="DIR", help="records and databases")
+    serve.add_argument("--port", type=int, default=0, help="0 takes any free port (the default)")
+    serve.add_argument("--stop-with-stdin", action="store_true", help="stop when stdin ends")
+    return parser
+
+
+def _generate(options: argparse.Namespace) -> int:
+    recipe = Recipe(options.people, options.seed)
+    if not FEWEST <= recipe.people <= MOST:
+        print(
+            f"simulator: `--people {recipe.people}` is out of range, give {FEWEST} to {MOST}",
+            file=sys.stderr,
+        )
+        return 2
+    into: Path = options.into
+    if holds(into, recipe):
+        print(f"{into} holds this population already", file=sys.stderr)
+        return 0
+    with Progress(
+        TextColumn("making people"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    ) as progress:
+        task = progress.add_task("people", total=recipe.people)
+        manifest = generate(recipe, into, lambda count: progress.advance(task, count))
+    print(
+        f"{into} holds {manifest['people']} people in {manifest['households']} households",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    # Imported here: making a population needs neither a web server nor a database.
+    from sources.simulator.serve import Place, serve
+
+    place = Place(options.name, options.population, options.run, options.port)
+    return serve(place, stop_with_stdin=options.stop_with_stdin)

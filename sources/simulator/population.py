@@ -1,0 +1,357 @@
+"""A population on disk: making it block by block, and reading it by mapping its columns."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sources.simulator import sample
+from sources.simulator.awards import case_serials, make_awards
+from sources.simulator.calendar import REFERENCE, month_of, ymd
+from sources.simulator.columns import Writer, read_column
+from sources.simulator.draw import Draws, Ints
+from sources.simulator.holdings import make_holdings
+from sources.simulator.people import (
+    People,
+    id_numbers,
+    id_text,
+    identifiers,
+    make_history,
+    make_homes,
+    make_people,
+)
+from sources.simulator.places import DISTRICTS
+from sources.simulator.taxes import make_taxes
+from sources.simulator.work import make_work
+
+VERSION = 1
+"""Raised when the same seed would give other people."""
+FEWEST, MOST = 500, 14_000_000
+_BLOCK_HOMES = 1 << 15
+
+_TYPES: Mapping[str, Mapping[str, str]] = {
+    "home": {"start": "u4", "size": "u1", "type": "u1", "district": "u1", "address": "i8"},
+    "person": {
+        "household": "u4",
+        "role": "u1",
+        "sex": "u1",
+        "birth": "i4",
+        "surname": "u1",
+        "given": "u2",
+        "nationality": "u1",
+        "status": "u1",
+        "death": "i4",
+        "disabled": "u1",
+        "move_in": "i4",
+    },
+    "history": {"end": "u4", "address": "i8", "since": "i4", "until": "i4"},
+    "labour": {
+        "known": "u1",
+        "insured": "u1",
+        "insured_since": "i4",
+        "lost": "i4",
+        "insured_days": "i2",
+        "seeking": "i4",
+        "wish": "i1",
+        "reemployed": "i4",
+    },
+    "job": {
+        "end_row": "u4",
+        "employer": "u4",
+        "occupation": "u1",
+        "contract": "u1",
+        "hours": "u1",
+        "start": "i4",
+        "end": "i4",
+        "pay": "i8",
+    },
+    "daily": {"end_row": "u4", "month": "i4", "employer": "u4", "days": "u1", "pay": "i4"},
+    "unemployment": {
+        "end_row": "u4",
+        "start": "i4",
+        "until": "i4",
+        "daily": "i4",
+        "paid": "i4",
+        "state": "u1",
+    },
+    "tax": {
+        "known": "u1",
+        **dict.fromkeys(
+            ("earned", "business", "interest", "dividend", "rental", "pension", "other"), "i8"
+        ),
+        **dict.fromkeys(("tax", "work_credit", "child_credit", "arrears"), "i8"),
+    },
+    "withholding": {"end_row": "u4", "payer": "u4", "kind": "u1", "paid": "i8", "withheld": "i8"},
+    "business": {
+        "end_row": "u4",
+        "number": "u4",
+        "name": "u1",
+        "sector": "u1",
+        "state": "u1",
+        "opened": "i4",
+        "closed": "i4",
+        "vat_base": "i8",
+    },
+    "land": {
+        "end_row": "u4",
+        "number": "u4",
+        "district": "u1",
+        "category": "u1",
+        "area": "i4",
+        "share": "u1",
+        "price": "i8",
+        "acquired": "i4",
+    },
+    "building": {
+        "end_row": "u4",
+        "number": "u4",
+        "district": "u1",
+        "use": "u1",
+        "structure": "u1",
+        "area": "i4",
+        "share": "u1",
+        "price": "i8",
+        "acquired": "i4",
+    },
+    "lease": {
+        "end_row": "u4",
+        "number": "u4",
+        "tenant": "u1",
+        "deposit": "i8",
+        "rent": "i4",
+        "start": "i4",
+        "until": "i4",
+    },
+    "vehicle": {
+        "end_row": "u4",
+        "number": "u4",
+        "model": "u1",
+        "year": "i2",
+        "use": "u1",
+        "value": "i4",
+        "acquired": "i4",
+    },
+    "benefit": {"client": "u1"},
+    "receipt": {
+        "end_row": "u4",
+        "programme": "u1",
+        "office": "u1",
+        "month": "i4",
+        "amount": "i8",
+        "state": "u1",
+    },
+    "case": {
+        "applicant": "u4",
+        "household": "u4",
+        "programme": "u1",
+        "district": "u1",
+        "official": "u1",
+        "opened": "i4",
+        "closed": "i4",
+        "applied": "i4",
+        "status": "u1",
+        "decided": "i4",
+        "outcome": "i1",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides a population, wholly."""
+
+    people: int
+    seed: int
+
+    def identity(self) -> dict[str, Any]:
+        """The part of the manifest that must agree for a population to be reused."""
+        return {
+            "people": self.people,
+            "seed": self.seed,
+            "version": VERSION,
+            "reference_date": REFERENCE.isoformat(),
+        }
+
+
+def read_manifest(directory: Path) -> dict[str, Any] | None:
+    """The manifest, or None where no complete population is."""
+    try:
+        manifest: dict[str, Any] = json.loads((directory / "manifest.json").read_text("utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return manifest
+
+
+def holds(directory: Path, recipe: Recipe) -> bool:
+    """Whether the directory holds just this population, completely."""
+    manifest = read_manifest(directory) or {}
+    return all(manifest.get(name) == value for name, value in recipe.identity().items())
+
+
+def generate(recipe: Recipe, directory: Path, advance: Callable[[int], None]) -> dict[str, Any]:
+    """Make the population anew; `advance` is told how many people were added.
+
+    The manifest is written last: a directory without one is half-made. Raises OSError.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "manifest.json").unlink(missing_ok=True)
+    for stale in directory.glob("*.npy"):
+        stale.unlink()
+    types = {f"{table}.{name}": kind for table, part in _TYPES.items() for name, kind in part.items()}
+    with Writer(directory, types) as writer:
+        households = _write_blocks(recipe, writer, advance)
+    _write_identifiers(recipe, directory)
+    manifest = recipe.identity() | {"households": households, "sample": _sample(directory)}
+    unfinished = directory / "manifest.part"
+    unfinished.write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", "utf-8")
+    unfinished.rename(directory / "manifest.json")
+    return manifest
+
+
+def _write_blocks(recipe: Recipe, writer: Writer, advance: Callable[[int], None]) -> int:
+    draws, ends = Draws(recipe.seed), dict[str, int]()
+    row, household = 0, 0
+    while row < recipe.people:
+        homes = make_homes(draws, household, _BLOCK_HOMES, recipe.people - row)
+        people = make_people(draws, homes, row)
+        _write_block(people, writer, ends)
+        row += len(people.row)
+        household += len(homes.size)
+        advance(len(people.row))
+    return household
+
+
+def _write_block(people: People, writer: Writer, ends: dict[str, int]) -> None:
+    """All that every agency holds about a block of people."""
+    homes = people.homes
+    work = make_work(people)
+    holdings = make_holdings(people)
+    taxes = make_taxes(people, work, holdings.landlord)
+    awards = make_awards(people, taxes.income, holdings.landlord)
+    writer.append(
+        "home",
+        {
+            "start": homes.start + people.row[0],
+            "size": homes.size,
+            "type": homes.type,
+            "district": homes.district,
+            "address": homes.address,
+        },
+    )
+    persons = {"household": people.home + homes.first}
+    persons |= {name: getattr(people, name) for name in _TYPES["person"] if name != "household"}
+    writer.append("person", persons)
+    writer.append("labour", {name: getattr(work, name) for name in _TYPES["labour"]})
+    writer.append("tax", {name: getattr(taxes, name) for name in _TYPES["tax"]})
+    writer.append("benefit", {"client": awards.client})
+    writer.append("case", awards.cases)
+    counts, history = make_history(people)
+    writer.append("history", history | {"end": _running("history", counts, ends)})
+    lists = {
+        "job": work.jobs,
+        "daily": work.daily,
+        "unemployment": work.unemployment,
+        "withholding": taxes.withholdings,
+        "business": taxes.businesses,
+        "receipt": awards.receipts,
+        **holdings.tables,
+    }
+    for table, (counts, columns) in lists.items():
+        writer.append(table, columns | {"end_row": _running(table, counts, ends)})
+
+
+def _running(table: str, counts: Ints, ends: dict[str, int]) -> Ints:
+    """Where each person's rows of a list table end, over all blocks."""
+    total = np.cumsum(counts) + ends.get(table, 0)
+    ends[table] = int(total[-1])
+    return total
+
+
+def _write_identifiers(recipe: Recipe, directory: Path) -> None:
+    """What needs the whole population: unique identifiers, their index, numbers of cases."""
+    born = ymd(read_column(directory, "person.birth"))
+    sex = read_column(directory, "person.sex").astype(np.int64)
+    foreign = read_column(directory, "person.nationality") > 0
+    numbers = identifiers(born, sex, foreign, recipe.seed)
+    del born, sex, foreign
+    np.save(directory / "person.id.npy", numbers)
+    order = np.argsort(numbers).astype(np.uint32)
+    np.save(directory / "id.row.npy", order)
+    np.save(directory / "id.sorted.npy", numbers[order])
+    opened = read_column(directory, "case.opened").astype(np.int64)
+    district = read_column(directory, "case.district").astype(np.int64)
+    np.save(directory / "case.serial.npy", case_serials(opened, district).astype(np.uint32))
+
+
+def _sample(directory: Path) -> dict[str, Any]:
+    """The persons that demos and tests start from."""
+    population = Population(directory)
+    every = np.arange(sample.SHAPED_ROWS)
+    names = id_text(population.take("person.id", every))
+    cases = np.flatnonzero(population.column("case.applicant") == sample.RECIPIENT)
+    return {
+        "recipient": names[sample.RECIPIENT],
+        "case": population.case_references(cases)[0],
+        "programme": sample.PROGRAMME,
+        "district": sample.DISTRICT,
+        "office": f"office-{sample.DISTRICT}",
+        "personas": {
+            one.role: {
+                "person": one.person,
+                "recipient": names[one.row],
+                "office": one.office,
+                "district": one.district,
+            }
+            for one in sample.PERSONAS
+        },
+    }
+
+
+class Population:
+    """A population for reading. Columns are mapped on first use and never changed."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.column: Callable[[str], Ints] = cache(self._read)
+
+    def _read(self, name: str) -> Ints:
+        return read_column(self.directory, name)
+
+    def take(self, name: str, index: npt.NDArray[np.integer[Any]]) -> Ints:
+        """Values of a column at some places, wide enough to calculate with."""
+        return self.column(name)[index].astype(np.int64)
+
+    def rows(self, ids: list[Any]) -> Ints:
+        """The people's rows, -1 for an identifier that nobody has."""
+        wanted = id_numbers(ids)
+        known = self.column("id.sorted")
+        at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        return np.where(known[at] == wanted, self.take("id.row", at), -1)
+
+    def entries(self, table: str, rows: Ints) -> tuple[Ints, Ints]:
+        """How many rows of a list table each person has, and where these are."""
+        name = "history.end" if table == "history" else f"{table}.end_row"
+        ends = self.take(name, rows)
+        starts = np.where(rows > 0, self.take(name, np.maximum(rows - 1, 0)), 0)
+        return spans(starts, ends - starts)
+
+    def case_references(self, cases: npt.NDArray[np.integer[Any]]) -> list[str]:
+        """References as `year-district-serial`."""
+        years = (month_of(self.take("case.opened", cases)) // 12).tolist()
+        districts = self.take("case.district", cases).tolist()
+        serials = self.take("case.serial", cases).tolist()
+        return [
+            f"{year}-{DISTRICTS.codes[district]}-{serial:06}"
+            for year, district, serial in zip(years, districts, serials, strict=True)
+        ]
+
+
+def spans(starts: Ints, counts: Ints) -> tuple[Ints, Ints]:
+    """The places starts[i] .. starts[i] + counts[i] - 1 for every i, one after another."""
+    shift = np.repeat(starts - (np.cumsum(counts) - counts), counts)
+    return counts, shift + np.arange(len(shift))
