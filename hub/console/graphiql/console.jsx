@@ -2,7 +2,7 @@
 // Nothing typed here outlives the page: no token, query or recipient id is stored in the browser.
 import { GraphiQL } from 'graphiql';
 import { useGraphiQL } from '@graphiql/react';
-import { StrictMode, useEffect, useMemo, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 
 // Relative, so that the page also works below a path prefix of a reverse proxy.
@@ -73,11 +73,10 @@ function hubHeaders({ purpose, caseReference, onDenied }) {
   };
 }
 
-function unauthorised(status, answer) {
-  const message = answer?.errors?.[0]?.message;
-  return status === 401
-    ? `The hub does not accept this token (401)${message ? `: ${message}` : '.'}`
-    : null;
+function refusalOf(status, answer) {
+  if (status !== 401) return null;
+  const message = answer?.errors?.[0]?.message ?? 'no reason given';
+  return `The hub does not accept this token (401): ${message}`;
 }
 
 function usePurposes(token) {
@@ -157,6 +156,8 @@ function Bar({ who, request, onRequest, purposes }) {
           spellCheck={false}
           placeholder="why you ask"
           title={title}
+          // The list offers only what matches the text, so typing must replace a filled purpose.
+          onFocus={(event) => event.target.select()}
           {...field('purpose')}
         />
         <datalist id="purposes">
@@ -203,7 +204,7 @@ function Console({ demo }) {
     caseReference: person?.case ?? '',
     onDenied: 'refuse',
   });
-  const [refusal, setRefusal] = useState(null);
+  const [refused, setRefused] = useState({});
   const token = person?.token ?? typedToken;
   const purposes = usePurposes(token);
   const storage = useMemo(pageStorage, []);
@@ -212,16 +213,16 @@ function Console({ demo }) {
   latest.current = request;
 
   // A new fetcher makes GraphiQL introspect again, so there is one for each token.
-  const fetcher = useMemo(() => {
-    setRefusal(null);
-    return async (operation) => {
+  const fetcher = useMemo(
+    () => async (operation) => {
       const introspecting = operation.operationName === 'IntrospectionQuery';
       const headers = introspecting ? {} : hubHeaders(latest.current);
       const { status, answer } = await post(operation, { ...bearer(token), ...headers });
-      setRefusal(unauthorised(status, answer));
+      setRefused({ token, refusal: refusalOf(status, answer) });
       return answer;
-    };
-  }, [token]);
+    },
+    [token],
+  );
 
   function choose(name) {
     const chosen = demo.personas.find((persona) => persona.name === name);
@@ -233,8 +234,10 @@ function Console({ demo }) {
     });
   }
 
-  const notice =
-    refusal ?? (token ? null : 'Enter a token: the hub answers no one it cannot name.');
+  const refusal = refused.token === token && refused.refusal;
+  const advice = demo ? '; reload the page for a fresh one' : '';
+  const missing = token ? null : 'Enter a token: the hub answers no one it cannot name.';
+  const notice = refusal ? refusal + advice : missing;
   const who = demo ? (
     <PersonField personas={demo.personas} person={person} onPerson={choose} />
   ) : (
@@ -271,8 +274,5 @@ async function loadDemo() {
   return response.ok ? response.json() : null;
 }
 
-createRoot(document.getElementById('console')).render(
-  <StrictMode>
-    <Console demo={await loadDemo()} />
-  </StrictMode>,
-);
+const demo = await loadDemo();
+createRoot(document.getElementById('console')).render(<Console demo={demo} />);
