@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
-const PATIENCE = 30_000; // milliseconds
+const PATIENCE = 30_000; // milliseconds for one step
+const DEADLINE = 110_000; // milliseconds for all; leaving takes the browser along
+setTimeout(() => process.exit(3), DEADLINE).unref();
 const [scenario, url, executablePath, folder] = process.argv.slice(2);
 const origin = new URL(url).origin;
 const profile = mkdtempSync(join(tmpdir(), 'graphiql-'));
