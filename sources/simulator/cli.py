@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from sources.simulator.place import Place
 from sources.simulator.population import FEWEST, MOST, Recipe, generate, holds
 
 
@@ -81,7 +82,7 @@ def _generate(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     # Imported here: making a population needs neither a web server nor a database.
-    from sources.simulator.serve import Place, serve
+    from sources.simulator.serve import serve
 
     place = Place(options.name, options.population, options.run, options.port)
     return serve(place, stop_with_stdin=options.stop_with_stdin)

@@ -85,8 +85,13 @@ def shop_name(number: int) -> str:
 
 
 def business_number(number: int) -> str:
-    """A business registration number in form only: the office part 000 is given to nobody."""
-    return f"000-{number // 100_000 % 100:02}-{number % 100_000:05}"
+    """A business registration number in form only: office codes below 100 are nobody's (K)."""
+    return f"{number // 10_000_000:03}-{number // 100_000 % 100:02}-{number % 100_000:05}"
+
+
+def employer_business_number(number: int) -> str:
+    """The registration number of an employer, apart from those of people's own businesses."""
+    return business_number(50_000_000 + number)
 
 
 def workplace_number(number: int) -> str:

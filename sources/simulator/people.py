@@ -160,6 +160,7 @@ def make_people(draws: Draws, homes: Homes, first_row: int) -> People:
     wanted = _wanted_ages(draws, homes, home, row, role, nth, head_age, head_sex)
     sex = _sexes(draws, row, role, nth, head_sex[home])
     sample.shape_ages(first_row, wanted, sex)
+    head_sex = sex[homes.start]
     birth = TODAY - (wanted * 146_097) // 400 - 1 - draws.below("birthday", row, 364)
     age = ages(birth)
     status, death = _registration(draws, homes, home, row, role, nth, age)

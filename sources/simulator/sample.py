@@ -124,6 +124,12 @@ def shape_unemployment(first_row: int, held: list[Mask], slots: list[dict[str, I
         slots[0][name][RECIPIENT] = value
 
 
+def shape_side(first_row: int, side: Mask) -> None:
+    """The recipient runs a small business beside the job."""
+    if not first_row:
+        side[RECIPIENT] = True
+
+
 def shape_income(
     first_row: int, from_jobs: Ints, from_days: Ints, incomes: dict[str, Ints]
 ) -> None:

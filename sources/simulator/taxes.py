@@ -82,6 +82,7 @@ def make_taxes(people: People, work: Work, landlord: Mask) -> Taxes:
     from_jobs, from_days = _earned(people, work)
     runs = work.state == SELF_EMPLOYED
     side = adult & ~runs & draws.chance("side-business", row, 320)
+    sample.shape_side(int(row[0]), side)
     business = np.where(runs, spread(people.rank, _BUSINESS), 0)
     business += np.where(side, spread(draws.rank("side", row), _BUSINESS) // 5, 0)
     saver = adult & draws.chance("saver", row, 2500 + people.rank * 5000 // 65_536)
