@@ -35,17 +35,19 @@ _MEDIAN = np.array(
 )
 # Of ten thousand who would be eligible: receive; of those have a case; of the others have one.
 _RATES = {
-    "livelihood": (4600, 1300, 700),
-    "medical-aid": (4200, 350, 120),
-    "housing": (4200, 700, 350),
-    "education": (4500, 600, 400),
-    "basic-pension": (3300, 350, 120),
-    "disability-pension": (5200, 700, 500),
-    "near-poor": (1800, 700, 300),
-    "emergency-aid": (350, 5000, 130),
-    "child-allowance": (3500, 200, 60),
-    "parent-benefit": (6000, 500, 600),
+    "livelihood": (3600, 2400, 1150),
+    "medical-aid": (500, 500, 150),
+    "housing": (900, 1200, 550),
+    "education": (4500, 900, 500),
+    "basic-pension": (2500, 650, 210),
+    "disability-pension": (4500, 1000, 600),
+    "near-poor": (1800, 1000, 450),
+    "emergency-aid": (300, 6000, 240),
+    "child-allowance": (1700, 300, 90),
+    "parent-benefit": (2500, 800, 400),
 }
+_WITH_LIVELIHOOD = {"medical-aid": 9000, "housing": 7500}
+"""Of ten thousand who receive livelihood benefit, these receive the other one too."""
 _BASIC_PENSION = 349_700
 """Base amount a month, 2026 (K); a couple's is reduced by a fifth each."""
 
@@ -66,14 +68,18 @@ def make_awards(people: People, income: Ints, landlord: Mask) -> Awards:
     receipts: list[dict[str, Ints]] = []
     cases: list[dict[str, Ints]] = []
     touched = np.zeros(len(row), dtype=np.bool_)
+    livelihood = touched.copy()
     for number, programme in enumerate(PROGRAMMES):
         receive, known, unknown = _RATES[programme]
-        received = eligible[programme] & draws.chance(f"{programme}.received", row, receive)
+        rate = np.where(livelihood, _WITH_LIVELIHOOD.get(programme, receive), receive)
+        received = eligible[programme] & draws.chance(f"{programme}.received", row, rate)
         case = eligible[programme] & draws.chance(
             f"{programme}.case", row, np.where(received, known, unknown)
         )
         opened = draws.chance(f"{programme}.open", row, 5000)
         sample.shape_awards(int(row[0]), programme, received, case, opened)
+        if programme == "livelihood":
+            livelihood = received
         receipts.append(_receipts(people, number, received, amounts[programme]))
         cases.append(_cases(people, number, received, case, opened))
         touched |= received | case

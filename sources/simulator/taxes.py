@@ -40,6 +40,7 @@ _RENT = ((0, 1_800_000), (5000, 7_200_000), (8500, 21_000_000), (9900, 84_000_00
 _PENSION = ((0, 1_200_000), (4000, 4_800_000), (7500, 9_600_000), (9200, 21_000_000), (10_000, 52_000_000))
 _OTHER = ((0, 80_000), (6000, 900_000), (9000, 4_200_000), (9900, 26_000_000), (10_000, 210_000_000))
 _ARREARS = ((0, 40_000), (5000, 1_300_000), (9000, 17_000_000), (9900, 140_000_000), (10_000, 1_900_000_000))
+_HEARD_OF = 400_000
 # Income tax by bracket: up to, per thousand (2025, K).
 _BRACKETS = (
     (14_000_000, 60),
@@ -109,7 +110,8 @@ def make_taxes(people: People, work: Work, landlord: Mask) -> Taxes:
     sample.shape_income(int(row[0]), from_jobs, from_days, incomes)
     earned = from_jobs + from_days
     income = earned + sum(incomes.values(), start=np.zeros(len(row), dtype=np.int64))
-    known = adult & ((income > 0) | draws.chance("tax.known", row, 2500))
+    # Interest below this is taxed at the source for good, and the office hears no name.
+    known = adult & ((income > _HEARD_OF) | draws.chance("tax.known", row, 1000))
     sample.shape_known(int(row[0]), known)
     pending = draws.chance("pending", row, 60)
     child_credit, work_credit = _credits(people, income, earned + incomes["business"])

@@ -193,7 +193,7 @@ def _main_job(people: People, state: Ints, since_adult: Ints) -> dict[str, Ints]
         "occupation": draws.below("occupation", row, len(OCCUPATIONS)),
         "contract": np.select([state == REGULAR, state == FIXED_TERM], [1, 2], 3),
         "hours": hours,
-        "start": np.where(has, TODAY - np.clip(tenure, 10, np.maximum(since_adult, 10)), NONE),
+        "start": np.where(has, TODAY - np.clip(tenure, 1, np.maximum(since_adult, 1)), NONE),
         "end": np.full(len(row), NONE),
         "pay": np.where(full, pay, _by_hours(hours, people.rank)),
     }
