@@ -1,6 +1,6 @@
 """What an agency with a service is: its items by wire name, and how it answers a batch."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ Values = Callable[[Population, Ints], list[Any]]
 """The wire values of one item at some places of the population."""
 
 
-class UnknownItem(ValueError):
+class UnknownItemError(ValueError):
     """The request names an item that the agency does not have."""
 
 
@@ -43,7 +43,9 @@ class Agency:
 
     def item_names(self) -> list[str]:
         """Every item that can be asked, list columns as `LIST.COLUMN`."""
-        columns = [f"{name}.{column}" for name, part in self.lists.items() for column in part.columns]
+        columns = [
+            f"{name}.{column}" for name, part in self.lists.items() for column in part.columns
+        ]
         return [*self.fields, *columns]
 
 
@@ -56,7 +58,7 @@ class Wanted:
 
 
 def sort_items(agency: Agency, items: Sequence[str]) -> Wanted:
-    """Check the requested names. Raises UnknownItem with the name."""
+    """Check the requested names. Raises UnknownItemError with the name."""
     wanted = Wanted()
     for item in items:
         name, _, column = item.partition(".")
@@ -65,7 +67,7 @@ def sort_items(agency: Agency, items: Sequence[str]) -> Wanted:
         elif column and name in agency.lists and column in agency.lists[name].columns:
             wanted.lists.setdefault(name, []).append(column)
         else:
-            raise UnknownItem(item)
+            raise UnknownItemError(item)
     return wanted
 
 
@@ -87,25 +89,22 @@ def answer(
         for record, value in zip(records, agency.fields[name](population, rows), strict=True):
             record[name] = value
     for name, columns in wanted.lists.items():
-        _fill_list(agency.lists[name], population, rows, columns, records, name)
+        lists = _lists(agency.lists[name], population, rows, columns)
+        for record, entries in zip(records, lists, strict=True):
+            record[name] = entries
     return records
 
 
-def _fill_list(
-    item: ListItem,
-    population: Population,
-    rows: Ints,
-    columns: list[str],
-    records: list[dict[str, Any]],
-    name: str,
-) -> None:
-    """Cut the values of all people's entries into each one's list."""
+def _lists(
+    item: ListItem, population: Population, rows: Ints, columns: list[str]
+) -> Iterator[list[dict[str, Any]]]:
+    """Each person's list, cut out of the entries of all of them."""
     counts, places = item.entries(population, rows)
     values = [item.columns[column](population, places) for column in columns]
     entries = [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
     end = 0
-    for record, count in zip(records, counts.tolist(), strict=True):
-        record[name] = entries[end : end + count]
+    for count in counts.tolist():
+        yield entries[end : end + count]
         end += count
 
 
@@ -142,6 +141,6 @@ def flagged(column: str) -> Callable[[Population, Ints], Mask]:
     return lambda population, rows: population.take(column, rows) == 1
 
 
-def everyone(population: Population, rows: Ints) -> Mask:
+def everyone(_: Population, rows: Ints) -> Mask:
     """All people of the population."""
     return np.ones(len(rows), dtype=np.bool_)

@@ -30,9 +30,7 @@ MONTHS = 12
 _OFFICIALS = 12
 
 # Standard median income a month by household size, 2026 (S).
-_MEDIAN = np.array(
-    [0, 2_564_238, 4_199_292, 5_359_036, 6_494_738, 7_556_719, 8_555_952, 9_515_150]
-)
+_MEDIAN = np.array([0, 2_564_238, 4_199_292, 5_359_036, 6_494_738, 7_556_719, 8_555_952, 9_515_150])
 # Of ten thousand who would be eligible: receive; of those have a case; of the others have one.
 _RATES = {
     "livelihood": (3600, 2400, 1150),
@@ -121,7 +119,10 @@ def _eligible(
         "housing": head & poor & (need < 4800),
         "education": head & poor & (need < 5000) & (pupils > 0),
         "basic-pension": old & (need < 9600),
-        "disability-pension": (people.disabled == 2) & (people.age >= 19) & resident & (need < 7000),
+        "disability-pension": (people.disabled == 2)
+        & (people.age >= 19)
+        & resident
+        & (need < 7000),
         "near-poor": head & poor & (need >= 3200) & (need < 5000),
         "emergency-aid": head & poor & (need < 7500),
         "child-allowance": head & (small > 0),
@@ -165,7 +166,9 @@ def _receipts(people: People, number: int, received: Mask, amount: Ints) -> dict
     }
 
 
-def _cases(people: People, number: int, received: Mask, case: Mask, opened: Mask) -> dict[str, Ints]:
+def _cases(
+    people: People, number: int, received: Mask, case: Mask, opened: Mask
+) -> dict[str, Ints]:
     """The cases of a programme with their applications.
 
     An open case of a receiver is a review of what was granted; an open case of another is an
@@ -188,7 +191,9 @@ def _cases(people: People, number: int, received: Mask, case: Mask, opened: Mask
     status = np.select(
         [waits & early, waits, withdrawn], [RECEIVED, INVESTIGATING, WITHDRAWN], DECIDED
     )
-    applied = np.where(is_open & granted, start - draws.between(f"{programme}.since", row, 400, 900), start)
+    applied = np.where(
+        is_open & granted, start - draws.between(f"{programme}.since", row, 400, 900), start
+    )
     settled = np.where(is_open & granted, applied + 30, decided)
     official = draws.between(f"{programme}.official", row, 1, _OFFICIALS)
     return {

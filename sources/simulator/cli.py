@@ -6,10 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from sources.simulator.place import Place
 from sources.simulator.population import FEWEST, MOST, Recipe, generate, holds
+from sources.simulator.serve import serve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("name", choices=("resident", "tax", "labour", "property", "benefits"))
     serve.add_argument("--population", type=Path, required=True, metavar="DIR")
-    serve.add_argument("--run", type=Path, required=True, metavar="DIR", help="records and databases")
+    serve.add_argument(
+        "--run", type=Path, required=True, metavar="DIR", help="records and databases"
+    )
     serve.add_argument("--port", type=int, default=0, help="0 takes any free port (the default)")
     serve.add_argument("--stop-with-stdin", action="store_true", help="stop when stdin ends")
     return parser
@@ -81,8 +90,5 @@ def _generate(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    # Imported here: making a population needs neither a web server nor a database.
-    from sources.simulator.serve import serve
-
     place = Place(options.name, options.population, options.run, options.port)
     return serve(place, stop_with_stdin=options.stop_with_stdin)

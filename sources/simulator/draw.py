@@ -82,7 +82,8 @@ def spread(rank: Ints, points: Sequence[tuple[int, int]]) -> Ints:
     values = np.array([value for _, value in points], dtype=np.int64)
     at = np.clip(np.searchsorted(places, rank, side="right") - 1, 0, len(points) - 2)
     step = values[at + 1] - values[at]
-    return values[at] + step * (rank - places[at]) // (places[at + 1] - places[at])
+    found: Ints = values[at] + step * (rank - places[at]) // (places[at + 1] - places[at])
+    return found
 
 
 def spread_rows(rank: Ints, tables: Ints, row: Ints) -> Ints:
@@ -90,4 +91,5 @@ def spread_rows(rank: Ints, tables: Ints, row: Ints) -> Ints:
     scaled = rank * (tables.shape[1] - 1)
     at, rest = scaled >> 16, scaled & 65535
     low = tables[row, at]
-    return low + ((tables[row, at + 1] - low) * rest >> 16)
+    found: Ints = low + ((tables[row, at + 1] - low) * rest >> 16)
+    return found

@@ -98,13 +98,15 @@ def _wrong_type(asked: Asked, records: Records) -> Records:
 
 def _other_type(value: Any) -> Any:
     if isinstance(value, list):
-        return "list" if not value else [
-            {name: _other_type(one) for name, one in entry.items()} for entry in value
-        ]
+        return (
+            "list"
+            if not value
+            else [{name: _other_type(one) for name, one in entry.items()} for entry in value]
+        )
     return {"value": value}
 
 
-def _duplicate(asked: Asked, records: Records) -> Records:
+def _duplicate(_: Asked, records: Records) -> Records:
     return records + records[:1]
 
 

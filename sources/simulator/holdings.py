@@ -119,7 +119,9 @@ def _buildings(people: People, owns: Mask) -> tuple[list[Mask], list[dict[str, I
     grown = people.adult & (people.age >= 30) & (people.status == RESIDENT)
     rate = np.maximum(people.rank - 22_000, 0) * 2600 // 43_536
     for turn, share in enumerate((10_000, 3000, 2200)):
-        held.append(grown & held[-1] & draws.chance(f"building.{turn + 1}", row, rate * share // 10_000))
+        held.append(
+            grown & held[-1] & draws.chance(f"building.{turn + 1}", row, rate * share // 10_000)
+        )
         rate = rate * 0 + 10_000
     slots = [_building(people, turn, half if turn == 0 else None) for turn in range(4)]
     return held, slots
@@ -236,7 +238,9 @@ def _vehicles(people: People) -> tuple[list[Mask], list[dict[str, Ints]]]:
     for turn, share in enumerate((10_000, 1300, 1500)):
         going = going & draws.chance(f"vehicle.{turn}", row, rate if turn == 0 else share)
         model = draws.pick(f"vehicle.model.{turn}", row, [share for *_, share in MODELS])
-        age = spread(draws.rank(f"vehicle.age.{turn}", row), ((0, 0), (5000, 7), (8500, 13), (10_000, 24)))
+        age = spread(
+            draws.rank(f"vehicle.age.{turn}", row), ((0, 0), (5000, 7), (8500, 13), (10_000, 24))
+        )
         kept = np.maximum(100 - age * 9, 5)
         since = age * 365 * draws.between(f"vehicle.since.{turn}", row, 20, 100) // 100
         business = (model == _TRUCK) | draws.chance(f"vehicle.business.{turn}", row, 250)

@@ -1,6 +1,15 @@
 """Employment insurance's service: upper-case names, compact dates, money as text."""
 
-from sources.simulator.agency import Agency, Values, flagged, listed, made, turned, whole, word
+from sources.simulator.agency import (
+    Agency,
+    Values,
+    flagged,
+    listed,
+    made,
+    turned,
+    whole,
+    word,
+)
 from sources.simulator.calendar import REFERENCE, compact_dates, compact_months
 from sources.simulator.names import OCCUPATIONS, employer_name, workplace_number
 

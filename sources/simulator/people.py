@@ -4,7 +4,6 @@ Rows of a block are people, household by household, the head first. Every other 
 population is made from a block, so what the agencies say of a person hangs together.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,12 @@ from sources.simulator import sample
 from sources.simulator.calendar import NONE, TODAY, ages, month_of
 from sources.simulator.columns import pack
 from sources.simulator.draw import Draws, Ints, Mask, spread, spread_rows
-from sources.simulator.names import GIVEN_EACH, NATIONALITIES, SURNAME_SHARES, given_list
+from sources.simulator.names import (
+    GIVEN_EACH,
+    NATIONALITIES,
+    SURNAME_SHARES,
+    given_list,
+)
 from sources.simulator.places import DISTRICTS, address_codes
 
 TYPES = ("single", "couple", "couple-children", "single-parent", "three-generation", "other")
@@ -23,8 +27,8 @@ RESIDENT, DECEASED, ABROAD, UNKNOWN = range(4)
 STATUSES = ("resident", "deceased", "abroad", "unknown-residence")
 MALE, FEMALE = 1, 2
 
-# Type, members in order (head, spouse, child, parent, grandchild, other), share in ten
-# thousand, deciles of the head's age. One-person households are 36 % (2024, K).
+# Of each: type; members in order by the initials of their roles; share in ten thousand;
+# deciles of the head's age. One-person households are 36 % (2024, K).
 _LAYOUTS = (
     ("single", "H", 3600, (19, 25, 28, 32, 39, 49, 59, 66, 73, 80, 97)),
     ("couple", "HS", 1700, (25, 32, 44, 55, 61, 65, 69, 73, 77, 82, 93)),
@@ -85,6 +89,18 @@ class Homes:
 
 
 @dataclass(frozen=True)
+class _Frame:
+    """The places to be filled in a block: which household, which role, which of its kind."""
+
+    draws: Draws
+    homes: Homes
+    row: Ints
+    home: Ints
+    role: Ints
+    nth: Ints
+
+
+@dataclass(frozen=True)
 class People:
     """The people of a block. Days are numbers of `calendar`, codes are places in a tuple."""
 
@@ -119,7 +135,8 @@ class People:
     @property
     def adult(self) -> Mask:
         """Living residents of 19 and over: those who can have income of their own."""
-        return (self.age >= 19) & (self.status != DECEASED)
+        adult: Mask = (self.age >= 19) & (self.status != DECEASED)
+        return adult
 
 
 def make_homes(draws: Draws, first: int, count: int, room: int) -> Homes:
@@ -150,21 +167,17 @@ def make_homes(draws: Draws, first: int, count: int, room: int) -> Homes:
 
 def make_people(draws: Draws, homes: Homes, first_row: int) -> People:
     """The members of a block's households."""
-    count = int(homes.size.sum())
-    row = np.arange(first_row, first_row + count, dtype=np.int64)
-    home = np.repeat(np.arange(len(homes.size)), homes.size)
-    place = np.arange(count) - homes.start[home]
-    layout = homes.layout[home]
-    role, nth = _ROLES[layout, place].astype(np.int64), _NTH[layout, place].astype(np.int64)
+    frame = _frame(draws, homes, first_row)
+    row, home, role = frame.row, frame.home, frame.role
     head_age, head_sex = _heads(draws, homes)
-    wanted = _wanted_ages(draws, homes, home, row, role, nth, head_age, head_sex)
-    sex = _sexes(draws, row, role, nth, head_sex[home])
+    wanted = _wanted_ages(frame, head_age, head_sex)
+    sex = _sexes(frame, head_sex)
     sample.shape_ages(first_row, wanted, sex)
     head_sex = sex[homes.start]
     birth = TODAY - (wanted * 146_097) // 400 - 1 - draws.below("birthday", row, 364)
     age = ages(birth)
-    status, death = _registration(draws, homes, home, row, role, nth, age)
-    nationality = _nationalities(draws, row, role, age)
+    status, death = _registration(frame, age)
+    nationality = _nationalities(frame, age)
     sample.shape_registration(first_row, status, death, nationality)
     disabled_share = np.select([age < 19, age < 50, age < 65], [110, 260, 700], 1500)
     disabled = draws.chance("disabled", row, disabled_share).astype(np.int64)
@@ -181,7 +194,7 @@ def make_people(draws: Draws, homes: Homes, first_row: int) -> People:
         sex=sex,
         birth=birth,
         age=age,
-        surname=_surnames(draws, homes, home, row, role, sex, head_sex),
+        surname=_surnames(frame, sex, head_sex),
         given=given + draws.below("given", row, GIVEN_EACH),
         nationality=nationality,
         status=status,
@@ -189,6 +202,22 @@ def make_people(draws: Draws, homes: Homes, first_row: int) -> People:
         disabled=disabled,
         rank=np.where(own, draws.rank("rank", row), homes.rank[home]),
         move_in=np.maximum(birth, TODAY - tenure - draws.below("move-in.late", row, 15)),
+    )
+
+
+def _frame(draws: Draws, homes: Homes, first_row: int) -> _Frame:
+    """Lay out a row for each member of each household."""
+    count = int(homes.size.sum())
+    home = np.repeat(np.arange(len(homes.size)), homes.size)
+    place = np.arange(count) - homes.start[home]
+    layout = homes.layout[home]
+    return _Frame(
+        draws=draws,
+        homes=homes,
+        row=np.arange(first_row, first_row + count, dtype=np.int64),
+        home=home,
+        role=_ROLES[layout, place].astype(np.int64),
+        nth=_NTH[layout, place].astype(np.int64),
     )
 
 
@@ -204,17 +233,10 @@ def _heads(draws: Draws, homes: Homes) -> tuple[Ints, Ints]:
     return age, np.where(draws.chance("head.sex", homes.index, men), MALE, FEMALE)
 
 
-def _wanted_ages(
-    draws: Draws,
-    homes: Homes,
-    home: Ints,
-    row: Ints,
-    role: Ints,
-    nth: Ints,
-    head_age: Ints,
-    head_sex: Ints,
-) -> Ints:
+def _wanted_ages(frame: _Frame, head_age: Ints, head_sex: Ints) -> Ints:
     """Ages that fit the roles: children born when the younger parent was 21 to 43."""
+    draws, homes, row = frame.draws, frame.homes, frame.row
+    home, role, nth = frame.home, frame.role, frame.nth
     gap = draws.between("spouse.gap", homes.index, -1, 6) * np.where(head_sex == MALE, 1, -1)
     spouse_age = np.clip(head_age - gap, 20, 99)
     younger = np.where(_HAS_SPOUSE[homes.layout], np.minimum(head_age, spouse_age), head_age)
@@ -224,7 +246,7 @@ def _wanted_ages(
     parent = head_age[home] + draws.between("parent.gap", row, 22, 33)
     grandchild = head_age[home] - draws.between("grandchild.gap", row, 50, 57) - nth
     other = head_age[home] + draws.between("other.gap", row, -12, 12)
-    return np.select(
+    ages_wanted: Ints = np.select(
         [role == HEAD, role == SPOUSE, role == CHILD, role == PARENT, role == GRANDCHILD],
         [
             head_age[home],
@@ -235,10 +257,13 @@ def _wanted_ages(
         ],
         np.clip(other, 19, 95),
     ).astype(np.int64)
+    return ages_wanted
 
 
-def _sexes(draws: Draws, row: Ints, role: Ints, nth: Ints, head_sex: Ints) -> Ints:
+def _sexes(frame: _Frame, heads: Ints) -> Ints:
     """Spouses are of the other sex than heads; of two parents the second is the father."""
+    draws, row, role, nth = frame.draws, frame.row, frame.role, frame.nth
+    head_sex = heads[frame.home]
     drawn = np.where(draws.chance("sex", row, 5130), MALE, FEMALE)
     mother = np.where(draws.chance("widow", row, 8000), FEMALE, MALE)
     return np.select(
@@ -248,10 +273,10 @@ def _sexes(draws: Draws, row: Ints, role: Ints, nth: Ints, head_sex: Ints) -> In
     ).astype(np.int64)
 
 
-def _surnames(
-    draws: Draws, homes: Homes, home: Ints, row: Ints, role: Ints, sex: Ints, head_sex: Ints
-) -> Ints:
+def _surnames(frame: _Frame, sex: Ints, head_sex: Ints) -> Ints:
     """Children and grandchildren bear the father's surname, wives keep their own."""
+    draws, homes, row = frame.draws, frame.homes, frame.row
+    home, role = frame.home, frame.role
     house = draws.pick("surname", homes.index, SURNAME_SHARES)
     father = draws.pick("surname.father", homes.index, SURNAME_SHARES)
     own = draws.pick("surname.own", row, SURNAME_SHARES)
@@ -269,15 +294,14 @@ def _surnames(
     return np.select([bears_house, bears_father], [house[home], father[home]], own)
 
 
-def _registration(
-    draws: Draws, homes: Homes, home: Ints, row: Ints, role: Ints, nth: Ints, age: Ints
-) -> tuple[Ints, Ints]:
+def _registration(frame: _Frame, age: Ints) -> tuple[Ints, Ints]:
     """State of the registration and day of death.
 
     Only people who live alone and second parents may have died, so that a household keeps
     its head and its type.
     """
-    may_die = (homes.size[home] == 1) | ((role == PARENT) & (nth > 0))
+    draws, row, role = frame.draws, frame.row, frame.role
+    may_die = (frame.homes.size[frame.home] == 1) | ((role == PARENT) & (frame.nth > 0))
     rate = np.select([age < 60, age < 75], [15, 90], 350)
     status = np.select(
         [
@@ -292,8 +316,9 @@ def _registration(
     return status, death
 
 
-def _nationalities(draws: Draws, row: Ints, role: Ints, age: Ints) -> Ints:
+def _nationalities(frame: _Frame, age: Ints) -> Ints:
     """A few spouses and others hold a foreign nationality."""
+    draws, row, role = frame.draws, frame.row, frame.role
     rate = np.where(role == SPOUSE, 260, np.where(role == OTHER, 400, 0)) * (age < 60)
     kind = draws.below("nationality", row, len(NATIONALITIES) - 1) + 1
     return np.where(draws.chance("foreign", row, rate), kind, 0)
@@ -309,7 +334,9 @@ def make_history(people: People) -> tuple[Ints, dict[str, Ints]]:
     slots: list[dict[str, Ints]] = []
     going = np.ones(len(row), dtype=np.bool_)
     for turn in range(3):
-        start = np.maximum(until - draws.between(f"history.days.{turn}", row, 200, 2600), people.birth)
+        start = np.maximum(
+            until - draws.between(f"history.days.{turn}", row, 200, 2600), people.birth
+        )
         going = going & (wanted > turn) & (until > people.birth)
         near = draws.chance(f"history.near.{turn}", row, 6000)
         far = draws.pick(f"history.far.{turn}", row, DISTRICTS.weights)
@@ -319,40 +346,3 @@ def make_history(people: People) -> tuple[Ints, dict[str, Ints]]:
         slots.append({"address": address, "since": start, "until": until})
         until = start - 1
     return pack(held, slots)
-
-
-def identifiers(birth_ymd: Ints, sex: Ints, foreign: Mask, seed: int) -> Ints:
-    """Thirteen digits in the form of a resident number that no one can have.
-
-    YYMMDD-SNNNNNN with 80 added to the month, so that the first six digits are no date; S
-    gives sex, century and nationality as in real numbers; N is unique in each day and S.
-    """
-    digit = sex + 2 * (birth_ymd >= 20_000_000) + 4 * foreign
-    group = (birth_ymd % 1_000_000 + 8_000) * 10 + digit
-    order = np.argsort(group, kind="stable")
-    ordered = group[order]
-    opens = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    nth = np.arange(len(group)) - np.repeat(opens, np.diff(np.append(opens, len(group))))
-    serial = np.empty(len(group), dtype=np.int64)
-    shift = Draws(seed).below("serial", ordered, 1_000_000)
-    # 387,419 has no factor in common with a million: within a group every serial is new.
-    serial[order] = (nth * 387_419 + shift) % 1_000_000
-    return group * 1_000_000 + serial
-
-
-def id_text(numbers: Ints) -> list[str]:
-    """Identifiers as they are written, `YYMMDD-SNNNNNN`."""
-    return [f"{number // 10_000_000:06}-{number % 10_000_000:07}" for number in numbers.tolist()]
-
-
-def id_numbers(texts: Sequence[object]) -> Ints:
-    """Identifiers as numbers; what is not written as one becomes -1."""
-    return np.array([_id_number(text) for text in texts], dtype=np.int64)
-
-
-def _id_number(text: object) -> int:
-    if isinstance(text, str) and len(text) == 14 and text[6] == "-" and text.isascii():
-        digits = text[:6] + text[7:]
-        if digits.isdigit():
-            return int(digits)
-    return NONE

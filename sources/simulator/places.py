@@ -83,7 +83,9 @@ def address(code: int) -> str:
         else ""
     )
     name, province = DISTRICTS.names[district], DISTRICTS.provinces[district]
-    where = province if province.startswith(name[:-1]) and name == "세종시" else f"{province} {name}"
+    where = (
+        province if province.startswith(name[:-1]) and name == "세종시" else f"{province} {name}"
+    )
     return f"{where} {road} {number}{unit}"
 
 

@@ -1,7 +1,7 @@
 """A population on disk: making it block by block, and reading it by mapping its columns."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,15 +16,9 @@ from sources.simulator.calendar import REFERENCE, month_of, ymd
 from sources.simulator.columns import Writer, read_column
 from sources.simulator.draw import Draws, Ints
 from sources.simulator.holdings import make_holdings
-from sources.simulator.people import (
-    People,
-    id_numbers,
-    id_text,
-    identifiers,
-    make_history,
-    make_homes,
-    make_people,
-)
+from sources.simulator.identifiers import id_numbers, id_text, identifiers
+from sources.simulator.layout import TYPES
+from sources.simulator.people import People, make_history, make_homes, make_people
 from sources.simulator.places import DISTRICTS
 from sources.simulator.taxes import make_taxes
 from sources.simulator.work import make_work
@@ -33,132 +27,6 @@ VERSION = 1
 """Raised when the same seed would give other people."""
 FEWEST, MOST = 500, 14_000_000
 _BLOCK_HOMES = 1 << 15
-
-_TYPES: Mapping[str, Mapping[str, str]] = {
-    "home": {"start": "u4", "size": "u1", "type": "u1", "district": "u1", "address": "i8"},
-    "person": {
-        "household": "u4",
-        "role": "u1",
-        "sex": "u1",
-        "birth": "i4",
-        "surname": "u1",
-        "given": "u2",
-        "nationality": "u1",
-        "status": "u1",
-        "death": "i4",
-        "disabled": "u1",
-        "move_in": "i4",
-    },
-    "history": {"end": "u4", "address": "i8", "since": "i4", "until": "i4"},
-    "labour": {
-        "known": "u1",
-        "insured": "u1",
-        "insured_since": "i4",
-        "lost": "i4",
-        "insured_days": "i2",
-        "seeking": "i4",
-        "wish": "i1",
-        "reemployed": "i4",
-    },
-    "job": {
-        "end_row": "u4",
-        "employer": "u4",
-        "occupation": "u1",
-        "contract": "u1",
-        "hours": "u1",
-        "start": "i4",
-        "end": "i4",
-        "pay": "i8",
-    },
-    "daily": {"end_row": "u4", "month": "i4", "employer": "u4", "days": "u1", "pay": "i4"},
-    "unemployment": {
-        "end_row": "u4",
-        "start": "i4",
-        "until": "i4",
-        "daily": "i4",
-        "paid": "i4",
-        "state": "u1",
-    },
-    "tax": {
-        "known": "u1",
-        **dict.fromkeys(
-            ("earned", "business", "interest", "dividend", "rental", "pension", "other"), "i8"
-        ),
-        **dict.fromkeys(("tax", "work_credit", "child_credit", "arrears"), "i8"),
-    },
-    "withholding": {"end_row": "u4", "payer": "u4", "kind": "u1", "paid": "i8", "withheld": "i8"},
-    "business": {
-        "end_row": "u4",
-        "number": "u4",
-        "name": "u1",
-        "sector": "u1",
-        "state": "u1",
-        "opened": "i4",
-        "closed": "i4",
-        "vat_base": "i8",
-    },
-    "land": {
-        "end_row": "u4",
-        "number": "u4",
-        "district": "u1",
-        "category": "u1",
-        "area": "i4",
-        "share": "u1",
-        "price": "i8",
-        "acquired": "i4",
-    },
-    "building": {
-        "end_row": "u4",
-        "number": "u4",
-        "district": "u1",
-        "use": "u1",
-        "structure": "u1",
-        "area": "i4",
-        "share": "u1",
-        "price": "i8",
-        "acquired": "i4",
-    },
-    "lease": {
-        "end_row": "u4",
-        "number": "u4",
-        "tenant": "u1",
-        "deposit": "i8",
-        "rent": "i4",
-        "start": "i4",
-        "until": "i4",
-    },
-    "vehicle": {
-        "end_row": "u4",
-        "number": "u4",
-        "model": "u1",
-        "year": "i2",
-        "use": "u1",
-        "value": "i4",
-        "acquired": "i4",
-    },
-    "benefit": {"client": "u1"},
-    "receipt": {
-        "end_row": "u4",
-        "programme": "u1",
-        "office": "u1",
-        "month": "i4",
-        "amount": "i8",
-        "state": "u1",
-    },
-    "case": {
-        "applicant": "u4",
-        "household": "u4",
-        "programme": "u1",
-        "district": "u1",
-        "official": "u1",
-        "opened": "i4",
-        "closed": "i4",
-        "applied": "i4",
-        "status": "u1",
-        "decided": "i4",
-        "outcome": "i1",
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -202,7 +70,9 @@ def generate(recipe: Recipe, directory: Path, advance: Callable[[int], None]) ->
     (directory / "manifest.json").unlink(missing_ok=True)
     for stale in directory.glob("*.npy"):
         stale.unlink()
-    types = {f"{table}.{name}": kind for table, part in _TYPES.items() for name, kind in part.items()}
+    types = {
+        f"{table}.{name}": kind for table, part in TYPES.items() for name, kind in part.items()
+    }
     with Writer(directory, types) as writer:
         households = _write_blocks(recipe, writer, advance)
     _write_identifiers(recipe, directory)
@@ -244,10 +114,10 @@ def _write_block(people: People, writer: Writer, ends: dict[str, int]) -> None:
         },
     )
     persons = {"household": people.home + homes.first}
-    persons |= {name: getattr(people, name) for name in _TYPES["person"] if name != "household"}
+    persons |= {name: getattr(people, name) for name in TYPES["person"] if name != "household"}
     writer.append("person", persons)
-    writer.append("labour", {name: getattr(work, name) for name in _TYPES["labour"]})
-    writer.append("tax", {name: getattr(taxes, name) for name in _TYPES["tax"]})
+    writer.append("labour", {name: getattr(work, name) for name in TYPES["labour"]})
+    writer.append("tax", {name: getattr(taxes, name) for name in TYPES["tax"]})
     writer.append("benefit", {"client": awards.client})
     writer.append("case", awards.cases)
     counts, history = make_history(people)
@@ -324,14 +194,16 @@ class Population:
 
     def take(self, name: str, index: npt.NDArray[np.integer[Any]]) -> Ints:
         """Values of a column at some places, wide enough to calculate with."""
-        return self.column(name)[index].astype(np.int64)
+        values: Ints = self.column(name)[index].astype(np.int64)
+        return values
 
     def rows(self, ids: list[Any]) -> Ints:
         """The people's rows, -1 for an identifier that nobody has."""
         wanted = id_numbers(ids)
         known = self.column("id.sorted")
         at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-        return np.where(known[at] == wanted, self.take("id.row", at), -1)
+        rows: Ints = np.where(known[at] == wanted, self.take("id.row", at), -1)
+        return rows
 
     def entries(self, table: str, rows: Ints) -> tuple[Ints, Ints]:
         """How many rows of a list table each person has, and where these are."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from sources.simulator.holdings import (
     engine_sizes,
     plates,
 )
-from sources.simulator.people import id_text
+from sources.simulator.identifiers import id_text
 from sources.simulator.places import DISTRICTS
 from sources.simulator.population import Population
 
@@ -42,8 +43,8 @@ class Table:
     name: str
     columns: Mapping[str, str]
     key: tuple[str, ...]
-    unique: bool
     chunks: Callable[[Population], Iterator[list[Cells]]]
+    unique: bool = False
 
 
 def _people(population: Population) -> Iterator[Ints]:
@@ -87,10 +88,13 @@ def _listed(
         for rows in _people(population):
             counts, places = population.entries(table, rows)
             owners = np.repeat(population.take("person.id", rows), counts)
-            made = columns(lambda name: population.take(f"{table}.{name}", places))
-            yield [id_text(owners), *made]
+            yield [id_text(owners), *columns(partial(_take, population, table, places))]
 
     return chunks
+
+
+def _take(population: Population, table: str, places: Ints, name: str) -> Ints:
+    return population.take(f"{table}.{name}", places)
 
 
 def _codes(districts: Ints) -> Cells:
@@ -213,7 +217,7 @@ _PRICED = {"official_price": "bigint", "acquired_on": "date"}
 
 REGISTERS: Mapping[str, tuple[Table, ...]] = {
     "property": (
-        Table("owner", _PERSON | {"as_of": "date"}, ("resident_no",), True, _owners),
+        Table("owner", _PERSON | {"as_of": "date"}, ("resident_no",), _owners, unique=True),
         Table(
             "land_holding",
             _PERSON
@@ -221,7 +225,6 @@ REGISTERS: Mapping[str, tuple[Table, ...]] = {
             | _HOLDING
             | _PRICED,
             ("resident_no", "parcel_no"),
-            False,
             _listed("land", _land),
         ),
         Table(
@@ -231,7 +234,6 @@ REGISTERS: Mapping[str, tuple[Table, ...]] = {
             | _HOLDING
             | _PRICED,
             ("resident_no", "building_no"),
-            False,
             _listed("building", _buildings),
         ),
         Table(
@@ -240,7 +242,6 @@ REGISTERS: Mapping[str, tuple[Table, ...]] = {
             | {"lease_no": "text", "party_role": "text", "deposit": "bigint"}
             | {"monthly_rent": "bigint", "starts_on": "date", "ends_on": "date"},
             ("resident_no", "lease_no"),
-            False,
             _listed("lease", _leases),
         ),
         Table(
@@ -250,19 +251,17 @@ REGISTERS: Mapping[str, tuple[Table, ...]] = {
             | {"use_class": "text", "engine_cc": "integer", "standard_value": "bigint"}
             | {"acquired_on": "date"},
             ("resident_no", "plate"),
-            False,
             _listed("vehicle", _vehicles),
         ),
     ),
     "benefits": (
-        Table("client", _PERSON | {"as_of": "date"}, ("resident_no",), True, _clients),
+        Table("client", _PERSON | {"as_of": "date"}, ("resident_no",), _clients, unique=True),
         Table(
             "receipt",
             _PERSON
             | {"programme": "text", "office": "text", "month": "text", "amount": "bigint"}
             | {"state": "text"},
             ("resident_no", "month"),
-            False,
             _listed("receipt", _receipts),
         ),
         Table(
@@ -271,7 +270,6 @@ REGISTERS: Mapping[str, tuple[Table, ...]] = {
             | {"reference": "text", "programme": "text", "office": "text", "applied_on": "date"}
             | {"status": "text", "decided_on": "date", "outcome": "text"},
             ("resident_no", "reference"),
-            False,
             _applications,
         ),
         Table(
@@ -280,8 +278,8 @@ REGISTERS: Mapping[str, tuple[Table, ...]] = {
             | {"applicant_no": "text", "office": "text", "official": "text", "state": "text"}
             | {"opened_on": "date", "closed_on": "date", "as_of": "date"},
             ("reference",),
-            True,
             _cases,
+            unique=True,
         ),
     ),
 }

@@ -17,14 +17,17 @@ from sources.simulator.agency import (
 )
 from sources.simulator.calendar import REFERENCE, iso_dates
 from sources.simulator.draw import Ints
+from sources.simulator.identifiers import id_text
 from sources.simulator.names import NATIONALITIES, person_name
-from sources.simulator.people import ABROAD, DECEASED, RELATIONS, STATUSES, TYPES, id_text
+from sources.simulator.people import ABROAD, DECEASED, RELATIONS, STATUSES, TYPES
 from sources.simulator.places import DISTRICTS, address, postcode
 from sources.simulator.population import Population, spans
 
 
 def _names(population: Population, rows: Ints) -> list[Any]:
-    parts = (population.take(f"person.{name}", rows) for name in ("surname", "given", "nationality"))
+    parts = (
+        population.take(f"person.{name}", rows) for name in ("surname", "given", "nationality")
+    )
     return [person_name(*part) for part in zip(*(part.tolist() for part in parts), strict=True)]
 
 
@@ -50,17 +53,17 @@ def _of_household(values: Callable[[Population, Ints, Ints], list[Any]]) -> Valu
     return checked
 
 
-def _types(population: Population, rows: Ints, homes: Ints) -> list[Any]:
+def _types(population: Population, _rows: Ints, homes: Ints) -> list[Any]:
     return [TYPES[code] for code in population.take("home.type", homes).tolist()]
 
 
-def _relations(population: Population, rows: Ints, homes: Ints) -> list[Any]:
+def _relations(population: Population, rows: Ints, _homes: Ints) -> list[Any]:
     return [RELATIONS[code] for code in population.take("person.role", rows).tolist()]
 
 
-def _alone(population: Population, rows: Ints, homes: Ints) -> list[Any]:
+def _alone(population: Population, _rows: Ints, homes: Ints) -> list[Any]:
     living, _ = _members_of(population, homes)
-    return (living == 1).tolist()
+    return [count == 1 for count in living.tolist()]
 
 
 def _members_of(population: Population, homes: Ints) -> tuple[Ints, Ints]:
@@ -114,9 +117,9 @@ AGENCY = Agency(
         "registeredAbroad": lambda population, rows: (
             population.take("person.status", rows) == ABROAD
         ).tolist(),
-        "householdId": _of_household(lambda population, rows, homes: [
-            f"H{number:08}" for number in homes.tolist()
-        ]),
+        "householdId": _of_household(
+            lambda _, __, homes: [f"H{number:08}" for number in homes.tolist()]
+        ),
         "householdType": _of_household(_types),
         "relationToHead": _of_household(_relations),
         "livingAlone": _of_household(_alone),

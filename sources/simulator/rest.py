@@ -2,6 +2,7 @@
 
 import hmac
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from sources.simulator.agency import Agency, UnknownItem, answer, sort_items
+from sources.simulator.agency import Agency, UnknownItemError, answer, sort_items
 from sources.simulator.faults import (
     RECORD_FAULTS,
     Asked,
@@ -35,7 +36,7 @@ _CONTEXT = {
 }
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A request that is answered with a status of refusal and one line."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -88,19 +89,20 @@ class Service:
             self._check(call)
             # A call that hangs has reached the agency too.
             self._write(request, call, 200 if fault.mode != "error" else 500)
-        except Refused as refusal:
+        except RefusedError as refusal:
             self._write(request, call, refusal.status)
             return _json({"error": str(refusal)}, refusal.status)
-        except UnknownItem as unknown:
+        except UnknownItemError as unknown:
             self._write(request, call, 400)
             return _json({"error": f"unknown item `{unknown}`"}, 400)
         await delay(fault)
-        return self._broken(fault) or _json(self._body(fault, call))
+        broken = _BROKEN.get(fault.mode)
+        return broken() if broken else _json(self._body(fault, call))
 
     def _admit(self, request: Request) -> None:
         given = request.headers.get("authorization", "").encode()
         if not hmac.compare_digest(given, self._token):
-            raise Refused(401, "send the bearer token of this agency")
+            raise RefusedError(401, "send the bearer token of this agency")
 
     def _read(self, body: bytes) -> Call:
         agency = self._agency
@@ -108,14 +110,14 @@ class Service:
             asked = orjson.loads(body)
             call = Call(_texts(asked[agency.keys]), _texts(asked[agency.items]))
         except (ValueError, TypeError, KeyError) as error:
-            raise Refused(
+            raise RefusedError(
                 400, f"send JSON with `{agency.keys}` and `{agency.items}`, lists of text"
             ) from error
         return call
 
     def _check(self, call: Call) -> None:
         if len(call.ids) > BATCH:
-            raise Refused(413, f"{len(call.ids)} people asked, at most {BATCH} a call")
+            raise RefusedError(413, f"{len(call.ids)} people asked, at most {BATCH} a call")
         sort_items(self._agency, call.items)
 
     def _write(self, request: Request, call: Call, status: int) -> None:
@@ -140,28 +142,11 @@ class Service:
         whole: dict[str, Any] = body
         return whole
 
-    def _broken(self, fault: Fault) -> Response | None:
-        """The answer of a fault that leaves no records at all."""
-        match fault.mode:
-            case "error":
-                return _json({"error": "internal error"}, 500)
-            case "garbage":
-                return Response(b"<html><body>\xed\x95\x9c \xff not JSON", media_type="text/html")
-            case "huge":
-                return StreamingResponse(huge_body(), media_type="application/json")
-            case "redirect":
-                return RedirectResponse("/elsewhere", 302)
-            case "half-body":
-                return _HalfResponse()
-            case "error-in-200":
-                return _json({"error": {"code": "E-500", "message": "internal error"}})
-        return None
-
 
 class _HalfResponse(Response):
     """An answer that promises more than it sends; the server then breaks the connection."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Send the headers and the first bytes, and no end."""
         headers = [(b"content-type", b"application/json"), (b"content-length", b"4096")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -177,3 +162,14 @@ def _texts(value: Any) -> list[str]:
 
 def _json(body: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(body), status, media_type="application/json")
+
+
+_BROKEN: Mapping[str, Callable[[], Response]] = {
+    "error": lambda: _json({"error": "internal error"}, 500),
+    "garbage": lambda: Response(b"<html><body>\xed\x95\x9c \xff not JSON", media_type="text/html"),
+    "huge": lambda: StreamingResponse(huge_body(), media_type="application/json"),
+    "redirect": lambda: RedirectResponse("/elsewhere", 302),
+    "half-body": _HalfResponse,
+    "error-in-200": lambda: _json({"error": {"code": "E-500", "message": "internal error"}}),
+}
+"""The answers of the faults that leave no records at all."""

@@ -119,7 +119,13 @@ def shape_unemployment(first_row: int, held: list[Mask], slots: list[dict[str, I
         return
     held[0][RECIPIENT] = True
     start = day(date(2025, 3, 17))
-    wanted = {"start": start, "until": start + 209, "daily": 66_048, "paid": 66_048 * 210, "state": 1}
+    wanted = {
+        "start": start,
+        "until": start + 209,
+        "daily": 66_048,
+        "paid": 66_048 * 210,
+        "state": 1,
+    }
     for name, value in wanted.items():
         slots[0][name][RECIPIENT] = value
 
@@ -199,5 +205,3 @@ def shape_awards(first_row: int, programme: str, received: Mask, case: Mask, ope
     case[:SHAPED_ROWS] = False
     received[RECIPIENT] = programme in ("housing", "child-allowance")
     case[RECIPIENT] = opened[RECIPIENT] = programme == PROGRAMME
-
-

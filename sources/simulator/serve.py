@@ -5,9 +5,8 @@ import json
 import os
 import signal
 import socket
-import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,13 +16,14 @@ import uvloop
 
 from sources.simulator import labour, resident, tax
 from sources.simulator.agency import Agency
+from sources.simulator.database import serve_database
 from sources.simulator.place import HOST, Place
 from sources.simulator.population import Population, read_manifest
 from sources.simulator.rest import Service
 
-SERVICES: dict[str, Agency] = {
-    one.AGENCY.name: one.AGENCY for one in (resident, tax, labour)
-}
+SERVICES: dict[str, Agency] = {one.AGENCY.name: one.AGENCY for one in (resident, tax, labour)}
+
+
 def serve(place: Place, *, stop_with_stdin: bool) -> int:
     """Serve until told to stop. Raises RuntimeError, OSError or ValueError with one line."""
     token = os.environ.get("SIMULATOR_TOKEN", "")
@@ -35,10 +35,10 @@ def serve(place: Place, *, stop_with_stdin: bool) -> int:
             f"`python -m sources.simulator generate --into {place.population}`"
         )
     place.directory.mkdir(parents=True, exist_ok=True)
-    return uvloop.run(_serve(place, token, stop_with_stdin))
+    return uvloop.run(_serve(place, token, stop_with_stdin=stop_with_stdin))
 
 
-async def _serve(place: Place, token: str, stop_with_stdin: bool) -> int:
+async def _serve(place: Place, token: str, *, stop_with_stdin: bool) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -48,9 +48,6 @@ async def _serve(place: Place, token: str, stop_with_stdin: bool) -> int:
     if place.name in SERVICES:
         await _serve_rest(SERVICES[place.name], place, token, stop)
     else:
-        # Imported here: a service has no use for the database.
-        from sources.simulator.database import serve_database
-
         await serve_database(place, token, stop, partial(tell_ready, place.name))
     return 0
 
@@ -68,7 +65,14 @@ def tell_ready(name: str, url: str, access: Path) -> None:
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves the signals to this module."""
+    """A server that says when it is ready and leaves the signals to this module."""
+
+    ready: Callable[[], None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets)
+        self.ready()
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -91,11 +95,9 @@ async def _serve_rest(agency: Agency, place: Place, token: str, stop: asyncio.Ev
         timeout_graceful_shutdown=1,
     )
     server = _Server(config)
+    url = f"http://{HOST}:{listener.getsockname()[1]}"
+    server.ready = partial(tell_ready, agency.name, url, access)
     running = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started and not running.done():
-        await asyncio.sleep(0.002)
-    if not running.done():
-        tell_ready(agency.name, f"http://{HOST}:{listener.getsockname()[1]}", access)
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait((running, stopped), return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True

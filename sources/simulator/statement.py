@@ -39,62 +39,64 @@ class _Scope:
     listed: list[tuple[str, str]] = field(default_factory=list)
 
 
+@dataclass
+class _Reader:
+    """The tokens of a statement and what has been found in them so far."""
+
+    tokens: list[str]
+    tables: Mapping[str, tuple[str, ...]]
+    open: list[_Scope] = field(default_factory=lambda: [_Scope()])
+    nested: list[_Scope] = field(default_factory=list)
+    literals: list[str] = field(default_factory=list)
+
+
 def read_statement(sql: str, tables: Mapping[str, tuple[str, ...]]) -> Statement:
     """Read one statement against the known tables and their columns."""
-    tokens = [_plain(token) for token in _TOKEN.findall(_without_comments(sql))]
-    scopes = [_Scope()]
-    done: list[_Scope] = [scopes[0]]
-    literals: list[str] = []
+    reader = _Reader([_plain(word) for word in _TOKEN.findall(_without_comments(sql))], tables)
+    scopes = [reader.open[0]]
     at = 0
-    while at < len(tokens):
-        at = _step(tokens, at, scopes, done, literals, tables)
-    named = dict.fromkeys(name for scope in done for name in scope.names.values())
-    columns = [column for scope in done for column in _resolved(scope, tables)]
-    return Statement(tuple(named), tuple(dict.fromkeys(columns)), tuple(literals))
+    while at < len(reader.tokens):
+        at = _step(reader, at)
+    scopes += reader.nested
+    named = dict.fromkeys(name for scope in scopes for name in scope.names.values())
+    columns = [column for scope in scopes for column in _resolved(scope, tables)]
+    return Statement(tuple(named), tuple(dict.fromkeys(columns)), tuple(reader.literals))
 
 
 def _without_comments(sql: str) -> str:
     return re.sub(r"/\*.*?\*/", " ", sql, flags=re.DOTALL)
 
 
-def _plain(token: str) -> str:
+def _plain(word: str) -> str:
     """Quoted names as they are, others in lower case; text keeps its quotes."""
-    if token.startswith('"'):
-        return token[1:-1].replace('""', '"')
-    return token if token.startswith("'") else token.lower()
+    if word.startswith('"'):
+        return word[1:-1].replace('""', '"')
+    return word if word.startswith("'") else word.lower()
 
 
-def _step(
-    tokens: list[str],
-    at: int,
-    scopes: list[_Scope],
-    done: list[_Scope],
-    literals: list[str],
-    tables: Mapping[str, tuple[str, ...]],
-) -> int:
-    """Take the token at `at` and give the place of the next one."""
-    token, scope = tokens[at], scopes[-1]
-    following = tokens[at + 1] if at + 1 < len(tokens) else ""
+def _step(reader: _Reader, at: int) -> int:
+    """Take the word at `at` and give the place of the next one."""
+    word, scope = reader.tokens[at], reader.open[-1]
     clause = scope.clauses[-1]
-    if token == "(":
-        if following == "select":
-            scopes.append(_Scope())
-            done.append(scopes[-1])
+    if word == "(":
+        if reader.tokens[at + 1 : at + 2] == ["select"]:
+            reader.open.append(_Scope())
+            reader.nested.append(reader.open[-1])
         else:
             scope.clauses.append(clause)
-    elif token == ")":
+    elif word == ")":
         if len(scope.clauses) > 1:
             scope.clauses.pop()
-        elif len(scopes) > 1:
-            scopes.pop()
-    elif token == "select" or (token in _ENDS_LIST and clause):
-        scope.clauses[-1] = token
-    elif clause == "from" and token in tables and (at == 0 or tokens[at - 1] != "."):
-        return _named_table(tokens, at, scope)
+        elif len(reader.open) > 1:
+            reader.open.pop()
+    elif word == "select" or (word in _ENDS_LIST and clause):
+        scope.clauses[-1] = word
+    elif clause == "from" and word in reader.tables and reader.tokens[at - 1] != ".":
+        return _named_table(reader.tokens, at, scope)
     elif clause == "select":
-        return _listed_name(tokens, at, scope)
-    elif token.startswith("'") and clause == "where":
-        literals.append(token[1:-1].replace("''", "'"))
+        return _listed_name(reader.tokens, at, scope)
+    elif word.startswith("'") and clause == "where":
+        reader.literals.append(word[1:-1].replace("''", "'"))
     return at + 1
 
 
@@ -113,20 +115,18 @@ def _named_table(tokens: list[str], at: int, scope: _Scope) -> int:
 
 def _listed_name(tokens: list[str], at: int, scope: _Scope) -> int:
     """A name of the select list, qualified or not; an alias after AS is none."""
-    token = tokens[at]
-    if token in ("as", "::"):
+    word = tokens[at]
+    if word in ("as", "::"):
         return at + 2
     if at + 2 < len(tokens) and tokens[at + 1] == ".":
-        scope.listed.append((token, tokens[at + 2]))
+        scope.listed.append((word, tokens[at + 2]))
         return at + 3
-    if token.isidentifier() or (token == "*" and tokens[at - 1] in ("select", ",")):
-        scope.listed.append(("", token))
+    if word.isidentifier() or (word == "*" and tokens[at - 1] in ("select", ",")):
+        scope.listed.append(("", word))
     return at + 1
 
 
-def _resolved(
-    scope: _Scope, tables: Mapping[str, tuple[str, ...]]
-) -> list[tuple[str, str]]:
+def _resolved(scope: _Scope, tables: Mapping[str, tuple[str, ...]]) -> list[tuple[str, str]]:
     """Listed names as columns of known tables; whatever else stands in the list is none."""
     columns: list[tuple[str, str]] = []
     for qualifier, name in scope.listed:

@@ -22,7 +22,7 @@ AGENCY = Agency(
     as_of_value=f"{ASSESSED_YEAR}-12-31",
     known=flagged("tax.known"),
     fields={
-        "year": lambda population, rows: [ASSESSED_YEAR] * len(rows),
+        "year": lambda _, rows: [ASSESSED_YEAR] * len(rows),
         "earned_income": whole("tax.earned"),
         "business_income": whole("tax.business"),
         "interest_income": whole("tax.interest"),

@@ -36,10 +36,34 @@ _INTEREST = (
     (9950, 19_000_000),
     (10_000, 160_000_000),
 )
-_RENT = ((0, 1_800_000), (5000, 7_200_000), (8500, 21_000_000), (9900, 84_000_000), (10_000, 420_000_000))
-_PENSION = ((0, 1_200_000), (4000, 4_800_000), (7500, 9_600_000), (9200, 21_000_000), (10_000, 52_000_000))
-_OTHER = ((0, 80_000), (6000, 900_000), (9000, 4_200_000), (9900, 26_000_000), (10_000, 210_000_000))
-_ARREARS = ((0, 40_000), (5000, 1_300_000), (9000, 17_000_000), (9900, 140_000_000), (10_000, 1_900_000_000))
+_RENT = (
+    (0, 1_800_000),
+    (5000, 7_200_000),
+    (8500, 21_000_000),
+    (9900, 84_000_000),
+    (10_000, 420_000_000),
+)
+_PENSION = (
+    (0, 1_200_000),
+    (4000, 4_800_000),
+    (7500, 9_600_000),
+    (9200, 21_000_000),
+    (10_000, 52_000_000),
+)
+_OTHER = (
+    (0, 80_000),
+    (6000, 900_000),
+    (9000, 4_200_000),
+    (9900, 26_000_000),
+    (10_000, 210_000_000),
+)
+_ARREARS = (
+    (0, 40_000),
+    (5000, 1_300_000),
+    (9000, 17_000_000),
+    (9900, 140_000_000),
+    (10_000, 1_900_000_000),
+)
 _HEARD_OF = 400_000
 # Income tax by bracket: up to, per thousand (2025, K).
 _BRACKETS = (
@@ -92,7 +116,9 @@ def make_taxes(people: People, work: Work, landlord: Mask) -> Taxes:
         "business": business,
         "interest": np.where(saver, spread(saved, _INTEREST), 0),
         "dividend": np.where(
-            saver & draws.chance("shares", row, 1800), spread(draws.rank("dividend", row), _INTEREST), 0
+            saver & draws.chance("shares", row, 1800),
+            spread(draws.rank("dividend", row), _INTEREST),
+            0,
         ),
         "rental": np.where(landlord & adult, spread(draws.rank("rent", row), _RENT), 0),
         "pension": np.where(
@@ -129,7 +155,7 @@ def make_taxes(people: People, work: Work, landlord: Mask) -> Taxes:
         work_credit=work_credit,
         child_credit=child_credit,
         arrears=np.where(arrears, spread(draws.rank("arrears.size", row), _ARREARS) // 10 * 10, 0),
-        withholdings=_withholdings(people, work, from_jobs, from_days, incomes, runs | side),
+        withholdings=_withholdings(people, work, (from_jobs, from_days), incomes, runs | side),
         businesses=_businesses(people, runs | side, incomes["business"]),
         income=income,
     )
@@ -173,7 +199,9 @@ def _credits(people: People, income: Ints, worked_for: Ints) -> tuple[Ints, Ints
     together = people.by_home(income)[people.home]
     children = people.by_home((people.age < 18).astype(np.int64))[people.home]
     head = (people.role == HEAD) & people.adult
-    child = np.where(head & (together > 4_000_000) & (together < 70_000_000), children * 1_000_000, 0)
+    child = np.where(
+        head & (together > 4_000_000) & (together < 70_000_000), children * 1_000_000, 0
+    )
     alone = people.homes.size[people.home] == 1
     limit = np.where(alone, 22_000_000, 32_000_000)
     most = np.where(alone, 1_650_000, 2_850_000)
@@ -183,15 +211,11 @@ def _credits(people: People, income: Ints, worked_for: Ints) -> tuple[Ints, Ints
 
 
 def _withholdings(
-    people: People,
-    work: Work,
-    from_jobs: Ints,
-    from_days: Ints,
-    incomes: dict[str, Ints],
-    runs: Mask,
+    people: People, work: Work, earned: tuple[Ints, Ints], incomes: dict[str, Ints], runs: Mask
 ) -> tuple[Ints, dict[str, Ints]]:
     """Statements: the wage ones add up to earned income, the others to part of their kind."""
     draws, row = people.draws, people.row
+    from_jobs, from_days = earned
     second = np.where(
         work.second_pay > 0, from_jobs * work.second_pay // np.maximum(work.monthly_pay, 1), 0
     )
@@ -225,8 +249,14 @@ def _businesses(people: People, runs: Mask, income: Ints) -> tuple[Ints, dict[st
     slots: list[dict[str, Ints]] = []
     since_adult = np.maximum(TODAY - people.birth - 19 * 365, 400)
     for turn, kept in enumerate((runs, before)):
-        opened = TODAY - 30 - draws.below(f"business.opened.{turn}", row, np.minimum(since_adult - 30, 7000))
-        closed = np.minimum(opened + draws.between(f"business.life.{turn}", row, 90, 2500), TODAY - 10)
+        opened = (
+            TODAY
+            - 30
+            - draws.below(f"business.opened.{turn}", row, np.minimum(since_adult - 30, 7000))
+        )
+        closed = np.minimum(
+            opened + draws.between(f"business.life.{turn}", row, 90, 2500), TODAY - 10
+        )
         suspended = draws.chance(f"business.suspended.{turn}", row, 500).astype(np.int64)
         margin = draws.between(f"business.margin.{turn}", row, 15, 60)
         held.append(kept)
@@ -242,5 +272,3 @@ def _businesses(people: People, runs: Mask, income: Ints) -> tuple[Ints, dict[st
             }
         )
     return pack(held, slots)
-
-

@@ -49,7 +49,15 @@ _PAY = (
     (9998, 42_000_000),
     (10_000, 95_000_000),
 )
-_TENURE = ((0, 25), (1500, 180), (3500, 500), (5500, 1200), (7500, 2900), (9000, 5600), (10_000, 11_000))
+_TENURE = (
+    (0, 25),
+    (1500, 180),
+    (3500, 500),
+    (5500, 1200),
+    (7500, 2900),
+    (9000, 5600),
+    (10_000, 11_000),
+)
 _LOWEST_DAILY, _HIGHEST_DAILY = 66_048, 68_100
 """Bounds of unemployment benefit a day, 2026 (K)."""
 WINDOW_DAYS = 548
@@ -177,7 +185,9 @@ def _main_job(people: People, state: Ints, since_adult: Ints) -> dict[str, Ints]
     full = (state == REGULAR) | (state == FIXED_TERM) | (state == PUBLIC)
     tenure = spread(draws.rank("tenure.job", row), _TENURE)
     tenure = np.where(state == FIXED_TERM, tenure % 700 + 15, tenure)
-    hours = np.where(full, draws.between("hours", row, 35, 42), draws.between("hours.part", row, 8, 30))
+    hours = np.where(
+        full, draws.between("hours", row, 35, 42), draws.between("hours.part", row, 8, 30)
+    )
     by_age = np.select(
         [people.age < 25, people.age < 30, people.age < 35, people.age < 55, people.age < 60],
         [780, 870, 960, 1080, 1000],
@@ -236,7 +246,9 @@ def _daily_work(people: People, state: Ints) -> tuple[list[Mask], list[dict[str,
     rate = draws.between("daily.rate", row, 105, 215) * 1000
     for turn in range(6):
         days = draws.between(f"daily.days.{turn}", row, 3, 21)
-        held.append((regular | extra) & draws.chance(f"daily.{turn}", row, np.where(extra, 3500, 7800)))
+        held.append(
+            (regular | extra) & draws.chance(f"daily.{turn}", row, np.where(extra, 3500, 7800))
+        )
         slots.append(
             {
                 "month": np.full(len(row), THIS_MONTH - 1 - turn),
