@@ -70,7 +70,11 @@ class RecipientFacts:
 
 
 def decide(caller: Caller, purpose: Purpose, asked: Asked) -> Verdict:
-    """Decide every item of an operation, without any fact about the subject."""
+    """Decide every item of an operation, without any fact about the subject.
+
+    Every item is decided by itself; that its source may be known to have a record is an item of
+    its own (`exists`), which the register's check makes sure goes with the others.
+    """
     refusal = _refusal(caller, purpose)
     if refusal is not None:
         rule, remedy = refusal

@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sources.declaration import CATEGORIES, Catalogue, Item
-from sources.fault import Fault, FaultyConfiguration, Places, nearest, shape_faults
+from sources.declaration import CATEGORIES, Catalogue, Item, exists_name
+from sources.fault import Fault, Places, nearest, shape_faults
 
 Relation = Literal["case", "receipt", "self", "none"]
 
@@ -32,6 +32,11 @@ class LegalBasis(_Strict):
     act: str
     article: str
     mark: Literal["S", "K"]
+
+    @property
+    def text(self) -> str:
+        """As an agency is told it and the log says it."""
+        return f"{self.act}, {self.article}"
 
 
 class Selection(_Strict):
@@ -107,8 +112,8 @@ class Register:
     version: str
 
 
-def read_register(folder: Path, catalogue: Catalogue) -> Register:
-    """Read and compile the register. Raises FaultyConfiguration with every fault of every file."""
+def read_register(folder: Path, catalogue: Catalogue) -> tuple[Register, list[Fault]]:
+    """Read and compile the register, with every fault of every file."""
     faults: list[Fault] = []
     tables: dict[str, _Table] = {}
     places: dict[str, Places] = {}
@@ -123,10 +128,8 @@ def read_register(folder: Path, catalogue: Catalogue) -> Register:
         faults.append(Fault(str(folder.name), "the folder", "no purpose", "add a TOML file to it"))
     for code, table in tables.items():
         faults += _faults(code, table, tables, catalogue, places[code])
-    if faults:
-        raise FaultyConfiguration(faults)
     purposes = {code: _compile(code, tables, catalogue) for code in tables}
-    return Register(purposes, digest.hexdigest())
+    return Register(purposes, digest.hexdigest()), faults
 
 
 def _read(
@@ -188,10 +191,21 @@ def _faults(
                 if name not in choices and not _of_absent_source(name, key, catalogue):
                     message = f"unknown name `{name}`"
                     yield fault((kind, key), message, nearest(name, choices))
+    entries = [(name, tables[name]) for name in line]
+    allowed = [
+        item
+        for item in catalogue.items.values()
+        if _decide_item(code, item, entries).allowed and table.roles
+    ]
     for item in catalogue.items.values():
         if item.name in table.allow.items and (reason := table.prohibit.reason(item)):
             message = f"`{item.name}` is allowed by name and prohibited by {reason}"
             yield fault(("allow", "items"), message, "take it out of one of the two")
+
+
+    for name in sorted({exists_name(item) for item in allowed} - {item.name for item in allowed}):
+        message = f"items of the source are allowed, but not `{name}`"
+        yield fault(("allow",), message, "allow the category `existence` too")
 
 
 def _of_absent_source(name: str, key: str, catalogue: Catalogue) -> bool:

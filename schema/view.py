@@ -17,7 +17,7 @@ import strawberry
 from graphql import GraphQLError
 
 from sources.adapter import BROKEN
-from sources.declaration import Catalogue, Item
+from sources.declaration import Catalogue, Item, exists_name
 
 
 @strawberry.enum(description="How far a value may be relied on.")
@@ -82,6 +82,11 @@ class View:
     cases: Mapping[str, str] = field(default_factory=dict)
     released: dict[str, set[str]] = field(default_factory=dict)
 
+    @staticmethod
+    def empty(catalogue: Catalogue) -> View:
+        """A view of nobody, for operations that touch no data item."""
+        return View(catalogue, frozenset(), {}, {}, {}, frozenset())
+
     def person(self, recipient: str) -> Person | None:
         """The person, or None where this caller and purpose do not reach them."""
         return Person(self, recipient) if recipient in self.reached else None
@@ -111,8 +116,8 @@ class Keyed:
         return answer
 
     def release(self, item: Item) -> None:
-        """Remember that the item of this person is released."""
-        self.view.released.setdefault(self.key, set()).add(item.name)
+        """Remember that the item of this key is released, and with it that there is a record."""
+        self.view.released.setdefault(self.key, set()).update((item.name, exists_name(item)))
 
     def value(self, item: Item) -> Any:
         """The value of an item that stands in the record itself. Raises NotKnown."""

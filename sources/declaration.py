@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from sources.fault import Fault, FaultyConfiguration, Places, nearest, shape_faults
+from sources.fault import Fault, Places, nearest, shape_faults
 
 
 ItemType = Literal["String", "ID", "Int", "Float", "Boolean", "Date", "Month", "Won"]
@@ -65,6 +65,11 @@ class Item:
     def is_exists(self) -> bool:
         """Whether this is the item that stands for there being a record."""
         return not self.path
+
+
+def exists_name(item: Item) -> str:
+    """The item that asking for this one discloses as well: that its source has a record."""
+    return f"{item.source}.exists" if item.subject == "person" else f"{item.source}.case.exists"
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,33 +346,28 @@ class Catalogue:
         return tuple(self.items[prefix + column] for column, _ in item.counts_when)
 
 
-def read_catalogue(folder: Path, enabled: Iterable[str], identity: str, cases: str) -> Catalogue:
-    """Read the declarations of the enabled sources.
-
-    Raises FaultyConfiguration with every fault of every file.
-    """
+def read_catalogue(
+    folder: Path, enabled: Sequence[str], identity: str, cases: str
+) -> tuple[Catalogue, list[Fault]]:
+    """Read the declarations of the enabled sources: those without fault, and every fault found."""
     faults: list[Fault] = []
     sources: dict[str, Source] = {}
-    for name in enabled:
+    fields: dict[str, str] = {}
+    for name in dict.fromkeys(enabled):
         reader = _Reader(folder / f"{name}.toml")
         source = reader.read()
         faults += reader.faults
-        if source is not None:
-            sources[name] = source
-    if not faults:
-        for role, name in (("identity", identity), ("cases", cases)):
-            if name not in sources:
-                place = f"roles.{role}"
-                remedy = f"enable it, or {nearest(name, sources)}"
-                faults.append(Fault("hub.toml", place, f"`{name}` is not enabled", remedy))
-        fields: dict[str, str] = {}
-        for source in sources.values():
-            other = fields.setdefault(source.field, source.name)
-            if other != source.name:
-                message = f"`{source.field}` is also the field of `{other}`"
-                faults.append(
-                    Fault(source.file, "source.field", message, "give it a `field` of its own")
-                )
-    if faults:
-        raise FaultyConfiguration(faults)
-    return Catalogue(sources, identity, cases)
+        if source is None or reader.faults:
+            continue
+        sources[name] = source
+        other = fields.setdefault(source.field, name)
+        if other != name:
+            message = f"`{source.field}` is also the field of `{other}`"
+            place = source.places.describe(("source", "field"))
+            faults.append(Fault(source.file, place, message, "give it a `field` of its own"))
+    for role, name in (("identity", identity), ("cases", cases)):
+        if name not in enabled:
+            remedy = f"enable it, or {nearest(name, sources)}"
+            message = f"`{name}` is not enabled"
+            faults.append(Fault("hub.toml", f"roles.{role}", message, remedy))
+    return Catalogue(sources, identity, cases), faults

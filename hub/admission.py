@@ -1,0 +1,89 @@
+"""Settles all that needs no fact about the subject: purpose, case named, items, size. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from authz.caller import Caller
+from authz.decide import Verdict, decide
+from authz.register import Decision, Purpose
+from hub.config import Limits
+from hub.errors import RequestRefused, error, refused
+from hub.plan import Plan, Subjects
+from schema.view import Denial
+
+MOST_CASES = 50
+"""Cases that one `Hub-Case` header may name."""
+_REFERENCE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An operation that may go on, for a purpose, with the items granted to it."""
+
+    purpose: Purpose
+    verdict: Verdict
+
+    @property
+    def withheld(self) -> dict[str, Denial]:
+        """The denials that the caller asked to see in place of values."""
+        return {
+            entry.item: Denial(entry.item, entry.rule, entry.remedy)
+            for entry in self.verdict.denied
+        }
+
+
+class Denied(RequestRefused):
+    """Items are denied, so the operation is refused: each of them listed."""
+
+    def __init__(self, decisions: tuple[Decision, ...]) -> None:
+        super().__init__(
+            [
+                error(
+                    "PURPOSE_DENIED",
+                    f"`{entry.item}`: {entry.rule}",
+                    item=entry.item,
+                    rule=entry.rule,
+                    remedy=entry.remedy,
+                )
+                for entry in decisions
+            ]
+        )
+        self.decisions = decisions
+
+
+def references(header: str | None) -> tuple[str, ...]:
+    """The case references of a `Hub-Case` header. Raises RequestRefused."""
+    named = tuple(dict.fromkeys(part.strip() for part in (header or "").split(",") if part.strip()))
+    if len(named) > MOST_CASES or not all(_REFERENCE.match(name) for name in named):
+        raise refused("BAD_REQUEST", "`Hub-Case` holds no case references, separated by commas")
+    return named
+
+
+def admit(
+    caller: Caller,
+    purpose: Purpose | None,
+    cases: tuple[str, ...],
+    plan: Plan,
+    whom: Subjects,
+    limits: Limits,
+    withhold: bool,
+) -> Admitted:
+    """Decide an operation as far as that needs no facts. Raises RequestRefused."""
+    if purpose is None:
+        message = "the operation touches data items, and `Hub-Purpose` names no known purpose"
+        raise refused("PURPOSE_REQUIRED", message)
+    people = sum(len(keys) for _, keys in whom.by_root)
+    if people > limits.ids:
+        raise refused("TOO_MANY_IDS", f"{people} ids, {limits.ids} are the most")
+    if plan.fields * people > limits.cost:
+        raise refused(
+            "TOO_COSTLY", f"{plan.fields} fields of {people} people, {limits.cost} are the most"
+        )
+    verdict = decide(caller, purpose, plan.asked)
+    if verdict.denied and not (withhold and verdict.granted):
+        raise Denied(verdict.denied)
+    if purpose.case_needed and not cases and not whom.cases:
+        raise refused("CASE_REQUIRED", f"`{purpose.code}` needs a case in `Hub-Case`")
+    return Admitted(purpose, verdict)

@@ -1,0 +1,159 @@
+"""The composition root: the one place that names concrete parts and puts a hub together."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from authz.register import Register, read_register
+from hub.config import Settings
+from hub.console.page import routes as console_routes
+from hub.documents import Documents
+from hub.gather import Gatherer
+from hub.http import Endpoint
+from hub.identity import Identity
+from hub.pipeline import Hub
+from hub.querylog.record import Log, Pseudonyms
+from hub.querylog.store import LogUnavailable, Store
+from schema.build import HubSchema, build
+from sources.adapter import Adapter
+from sources.declaration import Catalogue, read_catalogue
+from sources.fault import Fault, FaultyConfiguration, nearest
+from sources.rest import RestAdapter
+from sources.sql import SqlAdapter
+
+ADAPTERS: Mapping[str, type[Adapter]] = {"rest": RestAdapter, "sql": SqlAdapter}
+"""The protocols that a declaration may name as its adapter."""
+
+
+@dataclass(frozen=True)
+class Plans:
+    """What the configuration says, read and checked, before anything is opened."""
+
+    catalogue: Catalogue
+    schema: HubSchema
+    register: Register
+
+
+def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
+    """Read and check every declaration and the register.
+
+    Without `environment`, what only the deployed machine has (variables, keys) is not checked.
+    Raises FaultyConfiguration with all faults of all files.
+    """
+    catalogue, faults = read_catalogue(
+        settings.sources.catalogue,
+        settings.sources.enabled,
+        settings.roles.identity,
+        settings.roles.cases,
+    )
+    for source in catalogue.sources.values():
+        adapter = ADAPTERS.get(source.adapter)
+        if adapter is None:
+            place = source.places.describe(("source", "adapter"))
+            message = f"unknown adapter `{source.adapter}`"
+            faults.append(Fault(source.file, place, message, nearest(source.adapter, ADAPTERS)))
+        else:
+            found = adapter.check(source)
+            faults += [
+                fault for fault in found if environment or "the environment has no" not in fault.message
+            ]
+    register, found = read_register(settings.register_.folder, catalogue)
+    faults += found
+    if environment:
+        faults += _key_faults(settings)
+    roles = {settings.roles.identity, settings.roles.cases}
+    if roles <= catalogue.sources.keys():
+        try:
+            schema = build(catalogue)
+        except FaultyConfiguration as error:
+            faults += error.faults
+    if faults:
+        raise FaultyConfiguration(faults)
+    return Plans(catalogue, schema, register)
+
+
+def _key_faults(settings: Settings) -> list[Fault]:
+    files = {"log.pseudonym_key": settings.log.pseudonym_key}
+    for issuer in settings.issuers:
+        if "://" not in issuer.keys:
+            files["issuers.keys"] = Path(issuer.keys)
+    return [
+        Fault("hub.toml", place, f"there is no file `{path.name}`", "make it, or correct the path")
+        for place, path in files.items()
+        if not path.is_file()
+    ]
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, Identity]]:
+    """A hub with its connections open; they are closed on leaving. Raises LogUnavailable."""
+    adapters = {
+        name: ADAPTERS[source.adapter](source) for name, source in plans.catalogue.sources.items()
+    }
+    store = Store(settings.log.store, settings.log.batch)
+    identity = Identity(settings.issuers)
+    gatherer = Gatherer(plans.catalogue, adapters)
+    key = settings.log.pseudonym_key.read_bytes()
+    try:
+        await store.open()
+        yield (
+            Hub(
+                schema=plans.schema,
+                register=plans.register,
+                documents=Documents(plans.schema.graphql, settings.limits),
+                gatherer=gatherer,
+                log=Log(store, Pseudonyms(key), plans.catalogue),
+                limits=settings.limits,
+            ),
+            identity,
+        )
+    finally:
+        await gatherer.close()
+        await identity.close()
+        await store.close()
+
+
+def application(settings: Settings, plans: Plans) -> Starlette:
+    """The web application: GraphQL, the pages, and what operators ask."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with opened(settings, plans) as (hub, identity):
+            app.state.endpoint = Endpoint(hub, identity)
+            app.state.store = hub.log.store
+            yield
+
+    async def graphql(request: Request) -> Response:
+        endpoint: Endpoint = request.app.state.endpoint
+        return await endpoint(request)
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(request: Request) -> Response:
+        store: Store = request.app.state.store
+        try:
+            await store.check()
+        except LogUnavailable as error:
+            return JSONResponse({"status": "not ready", "reason": str(error)}, 503)
+        return JSONResponse({"status": "ready"})
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    routes: Sequence[Route] = [
+        Route("/graphql", graphql, methods=["GET", "POST"]),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+    ]
+    return Starlette(routes=[*routes, *console_routes(settings.console.demo)], lifespan=lifespan)

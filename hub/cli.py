@@ -1,0 +1,180 @@
+"""The `hub` command."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+from rich.console import Console
+from rich.table import Table
+
+from hub import demo, logs
+from hub.app import application, read_plans
+from hub.config import read_settings
+from hub.errors import RequestRefused
+from hub.explain import explain, rounds_of
+from sources.fault import FaultyConfiguration, nearest
+
+_CONFIG = Path("hub.toml")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code is 0, 1 for a failure, 2 for a wrong use or configuration."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except FaultyConfiguration as error:
+        for fault in error.faults:
+            print(fault, file=sys.stderr)
+        count = len(error.faults)
+        print(f"{count} fault{'s' if count > 1 else ''} in the configuration", file=sys.stderr)
+        return 2
+    except demo.DemoFailed as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hub", description="A GraphQL federation hub over agency data sources."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="serve GraphQL over the configured agencies")
+    serve.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
+    serve.add_argument("--host", help="address to listen on (default: the setting)")
+    serve.add_argument("--port", type=int, help="port to listen on (default: the setting)")
+    serve.set_defaults(run=_serve)
+
+    check = commands.add_parser(
+        "check", help="read settings, declarations and register; print every fault"
+    )
+    check.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
+    check.add_argument(
+        "--no-environment",
+        action="store_true",
+        help="leave out what only the deployed machine has: variables and keys",
+    )
+    check.set_defaults(run=_check)
+
+    explaining = commands.add_parser(
+        "explain", help="what would be decided and asked for a query, without asking"
+    )
+    explaining.add_argument("query", type=Path, help="file with the document, - for standard input")
+    explaining.add_argument("--purpose", required=True, help="code of the purpose")
+    explaining.add_argument("--operation", help="name of the operation, where there are several")
+    explaining.add_argument("--json", action="store_true", help="print JSON")
+    explaining.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
+    explaining.set_defaults(run=_explain)
+
+    trying = commands.add_parser("demo", help="simulated agencies, a hub over them, one question")
+    trying.add_argument("--once", action="store_true", help="print the answer as JSON and stop")
+    trying.add_argument("--info", type=Path, metavar="FILE", help="write addresses and tokens there")
+    trying.add_argument("--people", type=int, default=100_000, help="size of the population")
+    trying.add_argument("--seed", type=int, default=1, help="seed of the population")
+    trying.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
+    trying.add_argument("--folder", type=Path, default=Path(".demo"), help="where it keeps things")
+    trying.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
+    trying.set_defaults(run=_demo)
+
+    token = commands.add_parser("token", help="print an access token of the demo")
+    token.add_argument("--as", dest="person", required=True, choices=list(demo.TITLES))
+    token.add_argument("--folder", type=Path, default=Path(".demo"), help="the demo's folder")
+    token.set_defaults(run=_token)
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> int:
+    logs.set_up()
+    settings = read_settings(options.config)
+    app = application(settings, read_plans(settings))
+    uvicorn.run(
+        app,
+        host=options.host or settings.server.host,
+        port=settings.server.port if options.port is None else options.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.server.drain,
+    )
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    settings = read_settings(options.config)
+    plans = read_plans(settings, environment=not options.no_environment)
+    items = sum(not item.is_exists for item in plans.catalogue.items.values())
+    print(
+        f"no faults: {len(plans.catalogue.sources)} sources, {items} data items, "
+        f"{len(plans.register.purposes)} purposes, register {plans.register.version[:12]}"
+    )
+    return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    settings = read_settings(options.config)
+    plans = read_plans(settings, environment=False)
+    purpose = plans.register.purposes.get(options.purpose)
+    if purpose is None:
+        remedy = nearest(options.purpose, plans.register.purposes)
+        print(f"there is no purpose `{options.purpose}`: {remedy}", file=sys.stderr)
+        return 2
+    try:
+        text = sys.stdin.read() if str(options.query) == "-" else options.query.read_text()
+        found = explain(plans, settings.limits, purpose, text, options.operation)
+    except OSError as error:
+        print(f"`{options.query}` cannot be read: {error.strerror}", file=sys.stderr)
+        return 2
+    except RequestRefused as refusal:
+        for entry in refusal.errors:
+            print(entry, file=sys.stderr)
+        return 2
+    if options.json:
+        print(json.dumps(dataclasses.asdict(found), indent=2))
+    else:
+        _print_explanation(found, purpose.legal_basis.text)
+    return 0 if all(decision.allowed for decision in found.decisions) else 1
+
+
+def _print_explanation(found, legal_basis: str) -> None:
+    console = Console()
+    decisions = Table("Item", "Decision", "Rule", "Remedy", title=f"Decisions, under {legal_basis}")
+    for decision in found.decisions:
+        word = "allow" if decision.allowed else "deny"
+        decisions.add_row(decision.item, word, decision.rule, decision.remedy)
+    console.print(decisions)
+    rounds = rounds_of(found.steps)
+    steps = Table("Round", "Source", "About", "Items", title=f"Calls, in {len(rounds)} rounds")
+    for step in found.steps:
+        steps.add_row(step.round, step.source, step.about, ", ".join(step.items))
+    console.print(steps)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    logs.set_up()
+    return demo.run(
+        demo.Options(
+            folder=options.folder,
+            port=options.port,
+            people=options.people,
+            seed=options.seed,
+            once=options.once,
+            info=options.info,
+            config=options.config,
+        )
+    )
+
+
+def _token(options: argparse.Namespace) -> int:
+    print(demo.token(options.folder, options.person))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

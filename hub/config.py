@@ -1,0 +1,187 @@
+"""Settings, read once: `hub.toml`, then the environment. Every fault is reported at once."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import schema
+import sources
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+import authz
+from sources.fault import Fault, FaultyConfiguration, Places, shape_faults
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _words(value: Any) -> Any:
+    return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+
+
+class Server(_Section):
+    """Where the hub listens, and how it stops."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    drain: int = Field(10, ge=0, description="Seconds that running requests have at SIGTERM.")
+
+
+class Sources(_Section):
+    """Which agencies the hub asks."""
+
+    enabled: Annotated[list[str], BeforeValidator(_words)] = Field(
+        description="Names of the enabled declarations, in the order they are shown."
+    )
+    catalogue: Path = Field(
+        Path(str(sources.__file__)).parent / "catalogue", description="Folder of declarations."
+    )
+
+
+class Roles(_Section):
+    """Which enabled source holds what the rules of access rest on."""
+
+    identity: str = Field(description="The source that holds identity and household.")
+    cases: str = Field(description="The source that holds cases.")
+
+
+class PurposeRegister(_Section):
+    """Where the purposes are."""
+
+    folder: Path = Field(
+        Path(str(authz.__file__)).parent / "purposes", description="Folder of the purpose register."
+    )
+
+
+class Log(_Section):
+    """Where the query log is kept."""
+
+    store: str = Field(description="SQLAlchemy address: `sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://…`.")  # noqa: E501
+    pseudonym_key: Path = Field(description="File with the key that makes subjects' pseudonyms.")
+    batch: int = Field(512, ge=1, description="Most records committed together.")
+
+
+class Limits(_Section):
+    """What one request may be."""
+
+    body_bytes: int = Field(65_536, ge=1024, description="Most bytes of a request body.")
+    tokens: int = Field(4_000, ge=10, description="Most tokens of a document.")
+    depth: int = Field(12, ge=2, description="Deepest nesting of fields.")
+    aliases: int = Field(60, ge=0, description="Most aliases, fragments counted where spread.")
+    fields: int = Field(2_000, ge=10, description="Most fields, fragments counted where spread.")
+    ids: int = Field(500, ge=1, description="Most ids in one operation.")
+    cost: int = Field(100_000, ge=100, description="Most fields times people.")
+    rounds: int = Field(6, ge=3, description="Most rounds of calls to the sources.")
+
+
+class Issuer(_Section):
+    """An identity provider whose tokens are accepted."""
+
+    issuer: str = Field(description="The `iss` of its tokens.")
+    audience: str = Field(description="The `aud` that tokens for this hub carry.")
+    keys: str = Field(description="Its key set (RFC 7517): a file, or an `https` address.")
+    algorithms: tuple[str, ...] = Field(
+        ("ES256", "EdDSA", "RS256"), description="Signature algorithms accepted."
+    )
+    token_types: tuple[str, ...] = Field(
+        ("at+jwt",), description="The `typ` headers accepted (RFC 9068)."
+    )
+    recipient_claim: str = Field(
+        "recipient", description="Claim with the caller's own id as a resident."
+    )
+    roles_claim: str = Field("roles", description="Claim with the caller's roles.")
+    office_claim: str = Field("office", description="Claim with the caller's office.")
+    district_claim: str = Field("district", description="Claim with the caller's district.")
+
+
+class Console(_Section):
+    """The web pages."""
+
+    demo: Path | None = Field(
+        None, description="Demo only: a file of persons and tokens that the page offers to anyone."
+    )
+
+
+class Settings(_Section):
+    """All settings of a hub."""
+
+    server: Server = Field(default_factory=lambda: Server())
+    sources: Sources
+    roles: Roles
+    register_: PurposeRegister = Field(default_factory=PurposeRegister, alias="register")
+    log: Log
+    limits: Limits = Field(default_factory=lambda: Limits())
+    console: Console = Field(default_factory=lambda: Console())
+    issuers: tuple[Issuer, ...] = Field(min_length=1)
+
+
+_PATHS = (("sources", "catalogue"), ("register", "folder"), ("log", "pseudonym_key"), ("console", "demo"))
+
+
+def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings. Relative paths are taken from the file's folder.
+
+    Raises FaultyConfiguration.
+    """
+    environment = os.environ if environment is None else environment
+    _check_packages()
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except OSError as error:
+        remedy = "name the file with `--config`"
+        raise FaultyConfiguration(
+            [Fault(str(path), "the file", f"cannot be read ({error.strerror})", remedy)]
+        ) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise FaultyConfiguration(
+            [Fault(path.name, "the file", f"is not TOML: {error}", "correct the line named")]
+        ) from error
+    _override(document, environment)
+    for section, key in _PATHS:
+        table = document.get(section)
+        if isinstance(table, dict) and isinstance(table.get(key), str):
+            table[key] = str(path.parent / table[key])
+    for issuer in document.get("issuers", []):
+        keys = issuer.get("keys") if isinstance(issuer, dict) else None
+        if isinstance(keys, str) and "://" not in keys:
+            issuer["keys"] = str(path.parent / keys)
+    try:
+        return Settings.model_validate(document)
+    except ValidationError as error:
+        faults = shape_faults(path.name, Places(text), error)
+        raise FaultyConfiguration(faults) from error
+
+
+def _override(document: dict[str, Any], environment: Mapping[str, str]) -> None:
+    """Put `HUB_<SECTION>_<KEY>` over the file's values; `HUB_ISSUER_<KEY>` over a sole issuer's."""
+    for name, value in environment.items():
+        section, _, key = name.removeprefix("HUB_").lower().partition("_")
+        if not name.startswith("HUB_") or not key:
+            continue
+        if section == "issuer" and len(document.get("issuers", [])) == 1:
+            document["issuers"][0][key] = value
+        elif section in ("server", "sources", "roles", "register", "log", "limits", "console"):
+            document.setdefault(section, {})[key] = value
+
+
+def _check_packages() -> None:
+    """The package index also has a package called `schema`: make sure that ours was imported."""
+    if Path(str(schema.__file__)).resolve().parent != _ROOT / "schema":
+        raise FaultyConfiguration(
+            [
+                Fault(
+                    "schema",
+                    "the import",
+                    "another package called `schema` was imported instead of the hub's own",
+                    "uninstall it from this environment (`pip uninstall schema`)",
+                )
+            ]
+        )

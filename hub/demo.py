@@ -1,0 +1,416 @@
+"""The demo: simulated agencies, a hub over them, and one question asked over HTTP.
+
+Keys, tokens and people are made here and hold nowhere else. The agencies are a model, labelled
+as such, and run as processes of their own; the hub reaches them as it would any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from hub.app import application, read_plans
+from hub.config import read_settings
+from hub.querylog.store import LogUnavailable
+
+SAMPLE = """\
+query Sample($id: ID!) {
+  recipient(id: $id) {
+    id
+    identity { name birthDate sex nationality address district province status }
+    household {
+      id
+      type
+      relationToHead
+      members { id identity { name birthDate } household { relationToHead } }
+    }
+    income {
+      components {
+        kind amount period perYear source asOf differs
+        reports { source item amount period }
+      }
+      totals { kind amount complete }
+      total
+      complete
+      missing { item source state }
+    }
+    assets {
+      components { kind amount source asOf provenance { state fetchedAt } }
+      totals { kind amount complete }
+      total
+      complete
+    }
+    employment {
+      insured
+      insuredSince
+      jobs { employer occupation contract weeklyHours start end monthlyPay }
+    }
+    benefits { receipts { programme office month amount state } }
+    applications { reference programme office applied status decided }
+    tax {
+      assessedYear earnedIncome businessIncome incomeTax
+      withholdings { payer kind paid withheld }
+      provenance { source state asOf fetchedAt cacheAge }
+    }
+    labour { insuredDays unemploymentBenefits { from until dailyAmount state } }
+    property {
+      land { parcel category area officialPrice }
+      buildings { number use area officialPrice }
+      leases { role deposit monthlyRent }
+      vehicles { model year engineSize value }
+    }
+  }
+}
+"""
+"""The question that the demo asks: every source, unified parts and agencies' own views."""
+
+PURPOSE = "basic-livelihood.application"
+ISSUER = "https://issuer.demo.invalid"
+AUDIENCE = "welfare-hub"
+TOKEN_SECONDS = 12 * 3600
+STARTING_SECONDS = 600
+"""An agency that loads a large population for the first time takes its time."""
+TITLES = {
+    "caseworker": "Caseworker of the sample's district",
+    "caseworker2": "Caseworker of another district",
+    "policy": "Policy team",
+    "auditor": "Auditor",
+    "officer": "Data-protection officer",
+    "recipient": "The sample recipient",
+}
+_ROLES = {"caseworker2": "caseworker"}
+
+
+class DemoFailed(Exception):
+    """The demo cannot go on; the message is one line and says how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks of the demo."""
+
+    folder: Path
+    port: int
+    people: int
+    seed: int
+    once: bool
+    info: Path | None
+    config: Path
+
+
+def run(options: Options) -> int:
+    """Run the demo until it is stopped; the exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    try:
+        asyncio.run(_demo(options))
+    except KeyboardInterrupt:
+        _say("stopped")
+    except (DemoFailed, LogUnavailable) as error:
+        _say(f"the demo failed: {error}")
+        return 1
+    return 0
+
+
+async def _demo(options: Options) -> None:
+    listener = _listen(options.port)
+    folder = options.folder.resolve()
+    await _generate(folder, options)
+    sample = json.loads((folder / "population" / "manifest.json").read_text())["sample"]
+    make_keys(folder, sample)
+    async with _agencies(folder) as agencies:
+        _configure(folder, agencies)
+        settings = read_settings(options.config)
+        app = application(settings, read_plans(settings))
+        async with _serving(app, listener) as server:
+            address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            tokens = {name: token(folder, name) for name in TITLES}
+            info = _info(address, tokens, sample, agencies, settings.log.store)
+            answer = await _ask(info)
+            (folder / "console.json").write_text(json.dumps(_console(info)))
+            if options.info is not None:
+                options.info.write_text(json.dumps(info, indent=2) + "\n")
+            if options.once:
+                print(json.dumps(answer, indent=2, ensure_ascii=False))
+                return
+            _show(address, info, answer)
+            await server
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise DemoFailed(f"port {port} is in use: choose another with PORT=") from error
+    return listener
+
+
+async def _generate(folder: Path, options: Options) -> None:
+    """Make the population in a process of its own; it is kept for the next start."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "sources.simulator", "generate"),
+        *("--people", str(options.people), "--seed", str(options.seed)),
+        *("--into", str(folder / "population")),
+        stdout=sys.stderr.fileno(),
+    )
+    if await process.wait() != 0:
+        raise DemoFailed("the population could not be made; see the line above")
+
+
+def make_keys(folder: Path, sample: Mapping[str, Any]) -> None:
+    """Make what is not there yet: the issuer's key pair, the log's key, the persons' claims."""
+    keys = folder / "keys"
+    keys.mkdir(parents=True, exist_ok=True)
+    private = keys / "issuer.key.json"
+    if not private.exists():
+        made = ECKey.generate_key("P-256", {"kid": secrets.token_hex(8), "use": "sig"})
+        _write_secret(private, json.dumps(made.as_dict(private=True)).encode())
+    issuer = ECKey.import_key(json.loads(private.read_text()))
+    public = {"keys": [issuer.as_dict(private=False)]}
+    (keys / "issuer.jwks.json").write_text(json.dumps(public))
+    pseudonym = keys / "pseudonym.key"
+    if not pseudonym.exists():
+        _write_secret(pseudonym, secrets.token_bytes(32))
+    persons = {
+        **sample["personas"],
+        "recipient": {"person": "resident-of-the-sample", "recipient": sample["recipient"]},
+    }
+    _write_secret(keys / "persons.json", json.dumps(persons).encode())
+
+
+def _write_secret(path: Path, content: bytes) -> None:
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def token(folder: Path, name: str) -> str:
+    """An access token for one of the demo's persons. Raises DemoFailed."""
+    keys = folder / "keys"
+    try:
+        persons = json.loads((keys / "persons.json").read_text())
+        key = ECKey.import_key(json.loads((keys / "issuer.key.json").read_text()))
+    except OSError as error:
+        raise DemoFailed("there is no demo here yet: start one with `hub demo`") from error
+    person = persons[name]
+    now = int(time.time())
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": person["person"],
+        "client_id": "demo-console",
+        "iat": now,
+        "exp": now + TOKEN_SECONDS,
+        "jti": secrets.token_hex(16),
+        "roles": [_ROLES.get(name, name)],
+        **{claim: person[claim] for claim in ("recipient", "office", "district") if claim in person},
+    }
+    return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": key.kid}, claims, key)
+
+
+@contextlib.asynccontextmanager
+async def _agencies(folder: Path) -> AsyncIterator[dict[str, dict[str, str]]]:
+    """Every simulated agency in a process of its own, stopped on leaving.
+
+    Each stops by itself when this process ends, however it ends: its standard input closes.
+    """
+    names = ("resident", "tax", "labour", "property", "benefits")
+    _say("starting the agencies")
+    secret = {name: secrets.token_urlsafe(24) for name in names}
+    processes = {
+        name: await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "sources.simulator", "serve", name, "--stop-with-stdin"),
+            *("--population", str(folder / "population"), "--run", str(folder / "run")),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "SIMULATOR_TOKEN": secret[name]},
+            start_new_session=True,
+        )
+        for name in names
+    }
+    try:
+        agencies = {}
+        for name, process in processes.items():
+            agencies[name] = {**await _ready(name, process), "token": secret[name]}
+        yield agencies
+    finally:
+        await asyncio.shield(_stop(processes.values()))
+
+
+async def _ready(name: str, process: asyncio.subprocess.Process) -> dict[str, str]:
+    if process.stdout is None:
+        raise DemoFailed(f"the agency `{name}` has no standard output")
+    try:
+        async with asyncio.timeout(STARTING_SECONDS):
+            line = await process.stdout.readline()
+    except TimeoutError as error:
+        raise DemoFailed(f"the agency `{name}` did not start in time") from error
+    if not line:
+        raise DemoFailed(f"the agency `{name}` did not start; see the line above")
+    ready: dict[str, str] = json.loads(line)
+    return ready
+
+
+async def _stop(processes: Any) -> None:
+    for process in processes:
+        if process.returncode is None:
+            process.stdin.close()
+            process.terminate()
+    for process in processes:
+        try:
+            async with asyncio.timeout(15):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+def _configure(folder: Path, agencies: Mapping[str, Mapping[str, str]]) -> None:
+    """Tell the hub where the agencies are, as an operator would: through the environment."""
+    for name, agency in agencies.items():
+        os.environ[f"{name.upper()}_URL"] = agency["url"]
+        os.environ[f"{name.upper()}_TOKEN"] = agency["token"]
+    os.environ |= {
+        "HUB_LOG_STORE": f"sqlite+aiosqlite:///{folder / 'log.db'}",
+        "HUB_LOG_PSEUDONYM_KEY": str(folder / "keys" / "pseudonym.key"),
+        "HUB_ISSUER_ISSUER": ISSUER,
+        "HUB_ISSUER_AUDIENCE": AUDIENCE,
+        "HUB_ISSUER_KEYS": str(folder / "keys" / "issuer.jwks.json"),
+        "HUB_CONSOLE_DEMO": str(folder / "console.json"),
+    }
+
+
+@contextlib.asynccontextmanager
+async def _serving(app: Any, listener: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
+    """The hub, serving on the listener until it is stopped or left."""
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
+    )
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        while not server.started and not task.done():
+            await asyncio.sleep(0.02)
+        if task.done():
+            await task
+            raise DemoFailed("the hub did not start; see the lines above")
+        yield task
+    finally:
+        server.should_exit = True
+        await asyncio.shield(task)
+
+
+def _info(
+    address: str,
+    tokens: Mapping[str, str],
+    sample: Mapping[str, Any],
+    agencies: Mapping[str, Mapping[str, str]],
+    store: str,
+) -> dict[str, Any]:
+    return {
+        "graphql": f"{address}/graphql",
+        "tokens": dict(tokens),
+        "sample": {
+            "recipient": sample["recipient"],
+            "case": sample["case"],
+            "purpose": PURPOSE,
+            "query": SAMPLE,
+        },
+        "sources": {
+            name: {"url": agency["url"], "access": agency["access"]}
+            for name, agency in agencies.items()
+        },
+        "log": {"store": store},
+    }
+
+
+def _console(info: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page offers in the demo: a choice of persons, and the sample question."""
+    cases = {name: info["sample"]["case"] for name in ("caseworker", "caseworker2")}
+    purposes = {
+        "caseworker": PURPOSE,
+        "caseworker2": PURPOSE,
+        "policy": "policy-statistics",
+        "auditor": "audit",
+        "officer": "audit",
+        "recipient": "subject-access",
+    }
+    return {
+        "personas": [
+            {
+                "name": name,
+                "title": title,
+                "token": info["tokens"][name],
+                "purpose": purposes[name],
+                "case": cases.get(name, ""),
+            }
+            for name, title in TITLES.items()
+        ],
+        "query": info["sample"]["query"],
+        "variables": {"id": info["sample"]["recipient"]},
+    }
+
+
+async def _ask(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask the sample question over HTTP. Raises DemoFailed where it is not fully answered."""
+    sample = info["sample"]
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        response = await client.post(
+            info["graphql"],
+            json={"query": sample["query"], "variables": {"id": sample["recipient"]}},
+            headers={
+                "Authorization": f"Bearer {info['tokens']['caseworker']}",
+                "Hub-Purpose": sample["purpose"],
+                "Hub-Case": sample["case"],
+            },
+        )
+    answer: dict[str, Any] = response.json()
+    if response.status_code != 200 or "errors" in answer:
+        reasons = "; ".join(error["message"] for error in answer.get("errors", []))
+        raise DemoFailed(f"the sample query was not answered ({response.status_code}): {reasons}")
+    return answer
+
+
+def _show(address: str, info: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    sample = info["sample"]
+    print(f"The question, asked as a caseworker for {sample['purpose']}, case {sample['case']}:\n")
+    print(sample["query"])
+    print("The answer:\n")
+    print(json.dumps(answer, indent=2, ensure_ascii=False))
+    body = json.dumps({"query": "query($id: ID!) { recipient(id: $id) { identity { name } "
+                       "income { total complete } assets { total } } }",
+                       "variables": {"id": sample["recipient"]}})
+    print(f"""
+GraphiQL: {address}/
+Ask by hand:
+
+curl -s {info["graphql"]} \\
+  -H "Authorization: Bearer $(.venv/bin/hub token --as caseworker)" \\
+  -H 'Hub-Purpose: {sample["purpose"]}' -H 'Hub-Case: {sample["case"]}' \\
+  -H 'Content-Type: application/json' \\
+  -d '{body}'
+
+Stop with Ctrl-C.""", flush=True)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

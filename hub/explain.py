@@ -1,0 +1,78 @@
+"""What would be decided and asked for an operation, without asking anyone: `hub explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from authz.caller import Caller
+from authz.decide import decide
+from authz.register import Decision, Purpose
+from hub.app import Plans
+from hub.config import Limits
+from hub.documents import Documents
+from hub.plan import make_plan
+from hub.relate import lookups
+from hub.rounds import layered, wanted
+
+RECIPIENT = "each recipient named"
+MEMBER = "each other member of the household"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call of one round: which source, about whom, for which items."""
+
+    round: str
+    source: str
+    about: str
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The decision on every item, and the calls in their rounds."""
+
+    decisions: tuple[Decision, ...]
+    steps: tuple[Step, ...]
+
+
+def explain(
+    plans: Plans, limits: Limits, purpose: Purpose, text: str, operation_name: str | None = None
+) -> Explanation:
+    """Explain an operation for a purpose, for a caller who may use it. Raises RequestRefused."""
+    document = Documents(plans.schema.graphql, limits).read(text)
+    plan = make_plan(plans.schema, document, document.operation(operation_name))
+    caller = Caller("someone", "someone", purpose.roles, "office", "district", "issuer")
+    verdict = decide(caller, purpose, plan.asked)
+    denied = {decision.item: decision for decision in verdict.denied}
+    decisions = tuple(
+        denied.get(item) or purpose.decisions[item] for item in plan.asked.items
+    )
+    steps: list[Step] = []
+    needed = lookups(plans.catalogue, purpose)
+    cases, identity = plans.catalogue.cases, plans.catalogue.identity
+    if plan.roots and needed.case:
+        of_case = {item.name for item in needed.case}
+        of_case |= set(plan.asked.case) & verdict.granted
+        steps.append(Step("case", cases, "each case named", tuple(sorted(of_case))))
+    if plan.roots and needed.recipient:
+        names = tuple(item.name for item in needed.recipient)
+        steps.append(Step("household", identity, RECIPIENT, names))
+    if plan.roots and needed.receipts:
+        names = tuple(item.name for item in needed.receipts)
+        steps.append(Step("household", cases, RECIPIENT, names))
+    by_root = [(root, (RECIPIENT,)) for root in plan.roots]
+    households = {RECIPIENT: (RECIPIENT, MEMBER)}
+    of_cases = {RECIPIENT: RECIPIENT}
+    wants = wanted(by_root, households, of_cases, {RECIPIENT}, verdict.granted)
+    for number, asks in enumerate(layered(plans.catalogue, wants), start=1):
+        for ask in asks:
+            names = tuple(item.name for item in ask.items)
+            steps.append(Step(f"data {number}", ask.source, " and ".join(ask.keys), names))
+    return Explanation(decisions, tuple(steps))
+
+
+def rounds_of(steps: Sequence[Step]) -> list[str]:
+    """The rounds, in order."""
+    return list(dict.fromkeys(step.round for step in steps))

@@ -1,0 +1,90 @@
+"""The gathered view in the shape of the operation: executed by GraphQL over what is in memory.
+
+Does no I/O: every value was gathered, or is not known and becomes an error at its path.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from graphql import ExecutionResult, GraphQLError, execute
+from graphql.pyutils import is_awaitable
+
+from authz.caller import Caller
+from authz.register import Register
+from hub.about import purposes_of, source_states
+from hub.errors import codes, error
+from hub.gather import Gatherer
+from hub.plan import Plan
+from schema.access import Purpose, SourceState
+from schema.build import HubSchema
+from schema.view import View
+
+_log = logging.getLogger("hub.project")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What resolvers read from: the view, and what the hub says of itself."""
+
+    view: View
+    register: Register
+    gatherer: Gatherer
+    caller: Caller
+
+    def of(self, view: View) -> Reading:
+        """The same, reading from another view."""
+        return replace(self, view=view)
+
+    def sources(self) -> Iterable[SourceState]:
+        """Every enabled source, and how it answered last."""
+        return source_states(self.view.catalogue, self.gatherer)
+
+    def purposes(self) -> Iterable[Purpose]:
+        """The purposes open to the caller."""
+        return purposes_of(self.register, self.caller)
+
+
+@dataclass(frozen=True)
+class Projected:
+    """The response's data and its errors."""
+
+    data: dict[str, Any] | None
+    errors: tuple[GraphQLError, ...]
+
+    @property
+    def codes(self) -> list[str]:
+        """The errors' codes, each once."""
+        return codes(self.errors)
+
+
+def project(
+    schema: HubSchema, plan: Plan, variables: Mapping[str, Any], reading: Reading
+) -> Projected:
+    """Shape the view as the operation asks."""
+    name = plan.operation.name
+    result = execute(
+        schema.graphql,
+        plan.document.ast,
+        context_value=reading,
+        variable_values=dict(variables),
+        operation_name=name.value if name else None,
+    )
+    if is_awaitable(result) or not isinstance(result, ExecutionResult):
+        raise TypeError("projection does no I/O, so no resolver may be asynchronous")
+    return Projected(result.data, tuple(_masked(found) for found in result.errors or ()))
+
+
+def _masked(found: GraphQLError) -> GraphQLError:
+    """The error, or an anonymous one where the hub itself failed: its text may be personal."""
+    original = found.original_error
+    if original is None or isinstance(original, GraphQLError):
+        return found
+    _log.error("resolver failed", extra={"error": type(original).__qualname__})
+    internal = error("INTERNAL", "the hub could not make this value")
+    return GraphQLError(
+        internal.message, nodes=found.nodes, path=found.path, extensions=internal.extensions
+    )

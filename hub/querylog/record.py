@@ -1,0 +1,217 @@
+"""What the log says of one operation: INTENT before anything is asked, OUTCOME before release.
+
+A record names items, never values. Subjects are keyed pseudonyms (HMAC-SHA-256); the operation is
+known by its name and by the hash of its text without literals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import hashlib
+import hmac
+import re
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from authz.caller import Caller
+from authz.register import Decision, Purpose
+from hub.admission import Denied
+from hub.errors import RequestRefused
+from hub.gather import Call
+from hub.plan import Plan
+from hub.querylog.store import LogUnavailable, Store
+from sources.adapter import Context
+from sources.declaration import Catalogue
+
+
+class Pseudonyms:
+    """Keyed pseudonyms: the same for the same subject, and nobody's without the key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = hmac.new(key, b"", hashlib.sha256)
+
+    def of(self, subject: str) -> str:
+        """The pseudonym of a subject, 32 hexadecimal digits."""
+        keyed = self._key.copy()
+        keyed.update(subject.encode())
+        return keyed.hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """Who asks, why, and with which document: what all records of an operation repeat."""
+
+    caller: Caller
+    purpose: Purpose | None
+    cases: tuple[str, ...]
+    plan: Plan
+    register_version: str
+
+
+_LONG_NUMBER = re.compile(r"\d{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The query log as the pipeline uses it."""
+
+    store: Store
+    pseudonyms: Pseudonyms
+    catalogue: Catalogue
+
+    def entry(self, because: Because) -> Entry:
+        """The records of one operation, to be entered as a context."""
+        return Entry(self, because)
+
+
+class Entry:
+    """The records of one operation. Left without an outcome, it records how it ended."""
+
+    def __init__(self, log: Log, because: Because) -> None:
+        self._log = log
+        self._because = because
+        self._operation = str(uuid.uuid4())
+        self._started = time.perf_counter()
+        self._intended: set[str] = set()
+        self._scope: dict[str, list[str]] = {}
+
+    @property
+    def context(self) -> Context:
+        """What agencies are told of the operation."""
+        purpose = self._because.purpose
+        return Context(
+            purpose=purpose.code if purpose else "",
+            legal_basis=purpose.legal_basis.text if purpose else "",
+            case=",".join(self._because.cases),
+            operation=self._operation,
+        )
+
+    async def __aenter__(self) -> Entry:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, RequestRefused):
+            await self._refused(error)
+        elif error is not None and not isinstance(error, LogUnavailable):
+            cancelled = isinstance(error, asyncio.CancelledError)
+            facts = {"outcome": "abandoned" if cancelled else "failed"}
+            await asyncio.shield(self._append("OUTCOME", facts))
+
+    async def intend(
+        self, subjects: Iterable[str], granted: Iterable[str], lookups: Iterable[str]
+    ) -> None:
+        """Make it durable that these subjects may be asked about, for these items.
+
+        Raises LogUnavailable.
+        """
+        self._scope = {"granted": sorted(granted), "lookups": sorted(lookups)}
+        await self._intend(list(dict.fromkeys(subjects)))
+
+    async def intend_for(self, subjects: Iterable[str]) -> None:
+        """Make it durable that further subjects may be asked about. Raises LogUnavailable."""
+        added = [key for key in dict.fromkeys(subjects) if key not in self._intended]
+        if added:
+            await self._intend(added)
+
+    async def _intend(self, subjects: list[str]) -> None:
+        pseudonyms = [self._log.pseudonyms.of(subject) for subject in subjects]
+        requested = self._because.plan.asked.items
+        await self._append(
+            "INTENT", {"subjects": pseudonyms, "requested": requested, **self._scope}
+        )
+        self._intended.update(subjects)
+
+    async def _refused(self, refusal: RequestRefused) -> None:
+        decisions = refusal.decisions if isinstance(refusal, Denied) else ()
+        await self._append(
+            "OUTCOME",
+            {
+                "outcome": "refused",
+                "errors": refusal.codes,
+                "requested": self._because.plan.asked.items,
+                "denied": _denied(decisions),
+            },
+        )
+
+    async def outcome(
+        self,
+        released: Mapping[str, Iterable[str]],
+        denied: Sequence[Decision],
+        calls: Sequence[Call],
+        errors: Sequence[str],
+        unreached: Mapping[str, str],
+    ) -> None:
+        """Make it durable what is about to be released. Raises LogUnavailable."""
+        pseudonym = self._log.pseudonyms.of
+        await self._append(
+            "OUTCOME",
+            {
+                "outcome": "answered",
+                "errors": errors,
+                "denied": _denied(denied),
+                "unreached": [
+                    {"subject": pseudonym(subject), "rule": rule}
+                    for subject, rule in unreached.items()
+                ],
+                "disclosed": self._disclosed(released),
+                "sources": [
+                    {"source": call.source, "round": call.round, "state": call.state}
+                    for call in calls
+                ],
+            },
+        )
+
+    def _disclosed(
+        self, released: Mapping[str, Iterable[str]]
+    ) -> dict[str, list[dict[str, list[str]]]]:
+        """By source: each set of items with the subjects it was released of."""
+        grouped: dict[str, dict[tuple[str, ...], list[str]]] = {}
+        for key, names in released.items():
+            parts: dict[tuple[str, str], list[str]] = {}
+            for name in sorted(names):
+                item = self._log.catalogue.items[name]
+                subject = key if item.subject == "case" else self._log.pseudonyms.of(key)
+                parts.setdefault((item.source, subject), []).append(name)
+            for (source, subject), items in parts.items():
+                grouped.setdefault(source, {}).setdefault(tuple(items), []).append(subject)
+        return {
+            source: [{"items": list(items), "subjects": keys} for items, keys in groups.items()]
+            for source, groups in sorted(grouped.items())
+        }
+
+    async def _append(self, kind: str, facts: Mapping[str, Any]) -> None:
+        because, purpose = self._because, self._because.purpose
+        name = because.plan.operation.name
+        label = name.value if name is not None and not _LONG_NUMBER.search(name.value) else None
+        await self._log.store.append(
+            {
+                "operation": self._operation,
+                "kind": kind,
+                "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+                "person": because.caller.person,
+                "issuer": because.caller.issuer,
+                "roles": sorted(because.caller.roles),
+                "office": because.caller.office,
+                "purpose": purpose.code if purpose else None,
+                "legalBasis": purpose.legal_basis.text if purpose else None,
+                "register": because.register_version,
+                "cases": because.cases,
+                "document": {"name": label, "hash": because.plan.document.hash},
+                "durationMs": round((time.perf_counter() - self._started) * 1000, 3),
+                **facts,
+            }
+        )
+
+
+def _denied(decisions: Sequence[Decision]) -> list[dict[str, str]]:
+    return [{"item": entry.item, "rule": entry.rule} for entry in decisions]
