@@ -383,6 +383,8 @@ async def _ask(info: Mapping[str, Any]) -> dict[str, Any]:
                 "Hub-Case": sample["case"],
             },
         )
+    if not response.headers.get("content-type", "").startswith("application/json"):
+        raise DemoFailed(f"the hub answered {response.status_code}; see the lines above")
     answer: dict[str, Any] = response.json()
     if response.status_code != 200 or "errors" in answer:
         reasons = "; ".join(error["message"] for error in answer.get("errors", []))

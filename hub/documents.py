@@ -32,7 +32,7 @@ from graphql import (
     validate,
     visit,
 )
-from graphql.execution.values import get_variable_values
+from graphql.execution.values import VariableValues, get_variable_values
 from graphql.language import FloatValueNode, IntValueNode, StringValueNode
 
 from hub.config import Limits
@@ -107,22 +107,20 @@ class Documents:
 
 def variable_values(
     schema: GraphQLSchema, operation: OperationDefinitionNode, given: Mapping[str, Any]
-) -> dict[str, Any]:
+) -> VariableValues:
     """The variables of an operation, coerced. Raises RequestRefused that echoes no value."""
-    coerced: dict[str, Any] = {}
+    definitions = operation.variable_definitions or ()
+    coerced = get_variable_values(schema, definitions, dict(given))
+    if not isinstance(coerced, list):
+        return coerced
     errors: list[GraphQLError] = []
-    for definition in operation.variable_definitions or ():
+    for definition in definitions:
         name = definition.variable.name.value
-        result = get_variable_values(schema, (definition,), dict(given))
-        if isinstance(result, list):
+        if isinstance(get_variable_values(schema, (definition,), dict(given)), list):
             kind = print_ast(definition.type)
             state = "is of the wrong type" if name in given else "is missing"
             errors.append(error("BAD_VARIABLES", f"variable `${name}` {state}: it is a `{kind}`"))
-        else:
-            coerced |= result.coerced if hasattr(result, "coerced") else result
-    if errors:
-        raise RequestRefused(errors)
-    return coerced
+    raise RequestRefused(errors)
 
 
 class _WithoutLiterals(Visitor):

@@ -68,7 +68,7 @@ async def answer(hub: Hub, caller: Caller, request: Request) -> Answered:
     variables = variable_values(hub.schema.graphql, plan.operation, request.variables)
     reading = Reading(View.empty(catalogue), hub.register, hub.gatherer, caller)
     if not plan.roots:
-        return Answered(project(hub.schema, plan, variables, reading))
+        return Answered(project(hub.schema, plan, request.variables, reading))
 
     whom = subjects(plan, hub.schema, variables)
     purpose = hub.register.purposes.get(request.purpose or "")
@@ -92,7 +92,7 @@ async def answer(hub: Hub, caller: Caller, request: Request) -> Answered:
             reached=frozenset(relation.reached),
             cases=relation.cases,
         )
-        projected = project(hub.schema, plan, variables, reading.of(view))
+        projected = project(hub.schema, plan, request.variables, reading.of(view))
         calls = (*relation.calls, *gathered.calls)
         denied, unreached = admitted.verdict.denied, relation.unreached
         await entry.outcome(view.released, denied, calls, projected.codes, unreached)

@@ -6,14 +6,14 @@ unions change nothing, and a field under `@skip` or `@include` counts as selecte
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from graphql import (
     FieldNode,
     FragmentSpreadNode,
     GraphQLAbstractType,
+    GraphQLError,
     GraphQLObjectType,
     GraphQLSchema,
     InlineFragmentNode,
@@ -24,10 +24,11 @@ from graphql import (
     is_abstract_type,
     is_composite_type,
 )
-from graphql.execution.values import get_argument_values
+from graphql.execution.values import VariableValues, get_argument_values
 
 from authz.decide import Asked
 from hub.documents import Document
+from hub.errors import refused
 from schema.build import HubSchema
 from schema.needs import Group
 from sources.declaration import Item, exists_name
@@ -96,15 +97,19 @@ def make_plan(schema: HubSchema, document: Document, operation: OperationDefinit
     return Plan(operation, document, tuple(roots), walk.count)
 
 
-def subjects(plan: Plan, schema: HubSchema, variables: Mapping[str, Any]) -> Subjects:
-    """Whom the operation names, with these variables."""
+def subjects(plan: Plan, schema: HubSchema, variables: VariableValues) -> Subjects:
+    """Whom the operation names, with these variables. Raises RequestRefused."""
     query = schema.graphql.query_type
     found = []
     for root in plan.roots:
         if query is None:
             continue
         definition = query.fields[root.node.name.value]
-        values = get_argument_values(definition, root.node, dict(variables))
+        try:
+            values = get_argument_values(definition, root.node, variables)
+        except GraphQLError as found:
+            message = f"an argument of `{root.node.name.value}` is missing or of the wrong type"
+            raise refused("BAD_VARIABLES", message) from found
         keys: list[str] = []
         for value in values.values():
             keys += value if isinstance(value, list) else [value]

@@ -124,7 +124,7 @@ class SqlAdapter:
             selected.append(table.c[base.as_of].label("_as_of"))
         selected += [table.c[name].label(name) for name in leaves]
         for key, parts in columns.items():
-            rows = self._rows(self._table.lists[key], parts, table.c[base.key])
+            rows = self._rows(self._table.lists[key], parts, table, base.key)
             selected.append(rows.label(f"_list_{key}"))
         keys = sa.bindparam("keys", expanding=True)
         statement = sa.select(*selected).where(table.c[base.key].in_(keys))
@@ -135,15 +135,19 @@ class SqlAdapter:
         return statement, shape, decoder(items, Formats())
 
     def _rows(
-        self, declared: _List, items: Sequence[Item], owner: sa.ColumnElement[Any]
+        self, declared: _List, items: Sequence[Item], owner: sa.TableClause, key: str
     ) -> sa.ScalarSelect[Any]:
-        """The granted columns of a list as a JSON array of rows, each an array, in order."""
+        """The granted columns of a list as a JSON array of rows, each an array, in order.
+
+        Invariant: the rows are those of the owner in the row beside them, and of nobody else.
+        """
         wires = (item.wire[-1] for item in items)
         rows = _table_of(declared.table, (declared.key, declared.order, *wires))
         inner = (
             sa.select(*(rows.c[item.wire[-1]].label(f"c{n}") for n, item in enumerate(items)))
-            .where(rows.c[declared.key] == owner)
+            .where(rows.c[declared.key] == owner.c[key])
             .order_by(rows.c[declared.order])
+            .correlate(owner)
             .subquery()
         )
         if self._postgresql:
