@@ -24,7 +24,7 @@ check: $(VENV)/.test ## Lint, types, import contracts, configuration
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/hub check
+	$(BIN)/hub check --no-environment
 
 format: $(VENV)/.test ## Format the code
 	$(BIN)/ruff check --fix-only --quiet .

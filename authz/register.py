@@ -154,7 +154,7 @@ def _line(code: str, tables: Mapping[str, _Table]) -> Iterator[str]:
     """The purpose and its ancestors, itself first; ends at a missing parent or a circle."""
     seen: list[str] = []
     current: str | None = code
-    while current in tables and current not in seen:
+    while current is not None and current in tables and current not in seen:
         seen.append(current)
         yield current
         current = tables[current].parent
@@ -202,7 +202,6 @@ def _faults(
             message = f"`{item.name}` is allowed by name and prohibited by {reason}"
             yield fault(("allow", "items"), message, "take it out of one of the two")
 
-
     for name in sorted({exists_name(item) for item in allowed} - {item.name for item in allowed}):
         message = f"items of the source are allowed, but not `{name}`"
         yield fault(("allow",), message, "allow the category `existence` too")
@@ -216,9 +215,7 @@ def _of_absent_source(name: str, key: str, catalogue: Catalogue) -> bool:
 def _compile(code: str, tables: Mapping[str, _Table], catalogue: Catalogue) -> Purpose:
     table = tables[code]
     line = [(name, tables[name]) for name in _line(code, tables)]
-    decisions = {
-        item.name: _decide_item(code, item, line) for item in catalogue.items.values()
-    }
+    decisions = {item.name: _decide_item(code, item, line) for item in catalogue.items.values()}
     return Purpose(
         code=code,
         title=table.title,

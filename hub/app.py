@@ -64,7 +64,9 @@ def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
         else:
             found = adapter.check(source)
             faults += [
-                fault for fault in found if environment or "the environment has no" not in fault.message
+                fault
+                for fault in found
+                if environment or "the environment has no" not in fault.message
             ]
     register, found = read_register(settings.register_.folder, catalogue)
     faults += found

@@ -18,7 +18,7 @@ from hub import demo, logs
 from hub.app import application, read_plans
 from hub.config import read_settings
 from hub.errors import RequestRefused
-from hub.explain import explain, rounds_of
+from hub.explain import Explanation, explain, rounds_of
 from sources.fault import FaultyConfiguration, nearest
 
 _CONFIG = Path("hub.toml")
@@ -75,7 +75,9 @@ def _parser() -> argparse.ArgumentParser:
 
     trying = commands.add_parser("demo", help="simulated agencies, a hub over them, one question")
     trying.add_argument("--once", action="store_true", help="print the answer as JSON and stop")
-    trying.add_argument("--info", type=Path, metavar="FILE", help="write addresses and tokens there")
+    trying.add_argument(
+        "--info", type=Path, metavar="FILE", help="write addresses and tokens there"
+    )
     trying.add_argument("--people", type=int, default=100_000, help="size of the population")
     trying.add_argument("--seed", type=int, default=1, help="seed of the population")
     trying.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
@@ -142,7 +144,7 @@ def _explain(options: argparse.Namespace) -> int:
     return 0 if all(decision.allowed for decision in found.decisions) else 1
 
 
-def _print_explanation(found, legal_basis: str) -> None:
+def _print_explanation(found: Explanation, legal_basis: str) -> None:
     console = Console()
     decisions = Table("Item", "Decision", "Rule", "Remedy", title=f"Decisions, under {legal_basis}")
     for decision in found.decisions:

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import schema
-import sources
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 import authz
+import schema
+import sources
 from sources.fault import Fault, FaultyConfiguration, Places, shape_faults
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -63,7 +63,9 @@ class PurposeRegister(_Section):
 class Log(_Section):
     """Where the query log is kept."""
 
-    store: str = Field(description="SQLAlchemy address: `sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://…`.")  # noqa: E501
+    store: str = Field(
+        description="SQLAlchemy address: `sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://…`."
+    )
     pseudonym_key: Path = Field(description="File with the key that makes subjects' pseudonyms.")
     batch: int = Field(512, ge=1, description="Most records committed together.")
 
@@ -112,17 +114,22 @@ class Console(_Section):
 class Settings(_Section):
     """All settings of a hub."""
 
-    server: Server = Field(default_factory=lambda: Server())
+    server: Server = Field(default_factory=Server)
     sources: Sources
     roles: Roles
     register_: PurposeRegister = Field(default_factory=PurposeRegister, alias="register")
     log: Log
-    limits: Limits = Field(default_factory=lambda: Limits())
-    console: Console = Field(default_factory=lambda: Console())
+    limits: Limits = Field(default_factory=Limits)
+    console: Console = Field(default_factory=Console)
     issuers: tuple[Issuer, ...] = Field(min_length=1)
 
 
-_PATHS = (("sources", "catalogue"), ("register", "folder"), ("log", "pseudonym_key"), ("console", "demo"))
+_PATHS = (
+    ("sources", "catalogue"),
+    ("register", "folder"),
+    ("log", "pseudonym_key"),
+    ("console", "demo"),
+)
 
 
 def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> Settings:

@@ -223,7 +223,9 @@ def token(folder: Path, name: str) -> str:
         "exp": now + TOKEN_SECONDS,
         "jti": secrets.token_hex(16),
         "roles": [_ROLES.get(name, name)],
-        **{claim: person[claim] for claim in ("recipient", "office", "district") if claim in person},
+        **{
+            claim: person[claim] for claim in ("recipient", "office", "district") if claim in person
+        },
     }
     return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": key.kid}, claims, key)
 
@@ -308,8 +310,8 @@ async def _serving(app: Any, listener: socket.socket) -> AsyncIterator[asyncio.T
     )
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        while not server.started and not task.done():
-            await asyncio.sleep(0.02)
+        while not server.started and not task.done():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)  # uvicorn tells of its start by an attribute only
         if task.done():
             await task
             raise DemoFailed("the hub did not start; see the lines above")
@@ -345,7 +347,7 @@ def _info(
 
 def _console(info: Mapping[str, Any]) -> dict[str, Any]:
     """What the page offers in the demo: a choice of persons, and the sample question."""
-    cases = {name: info["sample"]["case"] for name in ("caseworker", "caseworker2")}
+    cases = dict.fromkeys(("caseworker", "caseworker2"), info["sample"]["case"])
     purposes = {
         "caseworker": PURPOSE,
         "caseworker2": PURPOSE,
@@ -398,10 +400,15 @@ def _show(address: str, info: Mapping[str, Any], answer: Mapping[str, Any]) -> N
     print(sample["query"])
     print("The answer:\n")
     print(json.dumps(answer, indent=2, ensure_ascii=False))
-    body = json.dumps({"query": "query($id: ID!) { recipient(id: $id) { identity { name } "
-                       "income { total complete } assets { total } } }",
-                       "variables": {"id": sample["recipient"]}})
-    print(f"""
+    body = json.dumps(
+        {
+            "query": "query($id: ID!) { recipient(id: $id) { identity { name } "
+            "income { total complete } assets { total } } }",
+            "variables": {"id": sample["recipient"]},
+        }
+    )
+    print(
+        f"""
 GraphiQL: {address}/
 Ask by hand:
 
@@ -411,7 +418,9 @@ curl -s {info["graphql"]} \\
   -H 'Content-Type: application/json' \\
   -d '{body}'
 
-Stop with Ctrl-C.""", flush=True)
+Stop with Ctrl-C.""",
+        flush=True,
+    )
 
 
 def _say(text: str) -> None:

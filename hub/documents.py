@@ -159,8 +159,10 @@ def _check_size(
                 )
             elif isinstance(node, InlineFragmentNode):
                 inner = of(node.selection_set)
-            else:
+            elif isinstance(node, FragmentSpreadNode):
                 inner = of_fragment(node)
+            else:
+                continue
             depth = max(depth, inner.depth)
             aliases += inner.aliases
             fields += inner.fields

@@ -46,9 +46,7 @@ def explain(
     caller = Caller("someone", "someone", purpose.roles, "office", "district", "issuer")
     verdict = decide(caller, purpose, plan.asked)
     denied = {decision.item: decision for decision in verdict.denied}
-    decisions = tuple(
-        denied.get(item) or purpose.decisions[item] for item in plan.asked.items
-    )
+    decisions = tuple(denied.get(item) or purpose.decisions[item] for item in plan.asked.items)
     steps: list[Step] = []
     needed = lookups(plans.catalogue, purpose)
     cases, identity = plans.catalogue.cases, plans.catalogue.identity

@@ -115,9 +115,7 @@ class Gatherer:
             ask.keys[start : start + source.batch]
             for start in range(0, len(ask.keys), source.batch)
         ]
-        parts = await asyncio.gather(
-            *(self._batch(source, ask, keys, context) for keys in batches)
-        )
+        parts = await asyncio.gather(*(self._batch(source, ask, keys, context) for keys in batches))
         answers: dict[tuple[str, str], Answer] = {}
         state = "OK"
         for part, failure in parts:

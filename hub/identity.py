@@ -5,6 +5,7 @@ Nothing of a token is ever echoed or logged. A token that names no natural perso
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -68,7 +69,7 @@ class KeySets:
                 response.raise_for_status()
                 content = response.content
             else:
-                content = Path(address).read_bytes()
+                content = await asyncio.to_thread(Path(address).read_bytes)
             return KeySet.import_key_set(json.loads(content))
         except (httpx.HTTPError, OSError, ValueError, JoseError) as error:
             raise TokenRefused("its issuer's keys cannot be had at present") from error
@@ -135,7 +136,7 @@ def _peek(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
 def _caller(claims: Mapping[str, Any], issuer: Issuer) -> Caller:
     now = time.time()
     expiry = claims.get("exp")
-    if not _is_number(expiry) or expiry < now - LEEWAY:
+    if not isinstance(expiry, int | float) or expiry < now - LEEWAY:
         raise TokenRefused("it has expired")
     for name in ("nbf", "iat"):
         if name in claims and (not _is_number(claims[name]) or claims[name] > now + LEEWAY):

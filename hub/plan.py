@@ -100,16 +100,16 @@ def make_plan(schema: HubSchema, document: Document, operation: OperationDefinit
 def subjects(plan: Plan, schema: HubSchema, variables: VariableValues) -> Subjects:
     """Whom the operation names, with these variables. Raises RequestRefused."""
     query = schema.graphql.query_type
-    found = []
+    found: list[tuple[Root, tuple[str, ...]]] = []
     for root in plan.roots:
         if query is None:
             continue
         definition = query.fields[root.node.name.value]
         try:
             values = get_argument_values(definition, root.node, variables)
-        except GraphQLError as found:
+        except GraphQLError as error:
             message = f"an argument of `{root.node.name.value}` is missing or of the wrong type"
-            raise refused("BAD_VARIABLES", message) from found
+            raise refused("BAD_VARIABLES", message) from error
         keys: list[str] = []
         for value in values.values():
             keys += value if isinstance(value, list) else [value]
@@ -180,7 +180,7 @@ class _Walk:
                 continue
             if isinstance(node, InlineFragmentNode):
                 condition, inner = node.type_condition, node.selection_set
-            else:
+            elif isinstance(node, FragmentSpreadNode):
                 fragment = self._fragments[node.name.value]
                 condition, inner = fragment.type_condition, fragment.selection_set
             narrowed = possible

@@ -51,6 +51,6 @@ def layered(
         for depth, (names, people) in enumerate(groups.items()):
             if depth == len(layers):
                 layers.append([])
-            items = tuple(item for item in source.items if item.name in names)
-            layers[depth].append(Ask(source.name, "person", tuple(people), items))
+            asked_items = tuple(item for item in source.items if item.name in names)
+            layers[depth].append(Ask(source.name, "person", tuple(people), asked_items))
     return tuple(map(tuple, layers))

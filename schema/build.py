@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import strawberry
-from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
+from graphql import GraphQLError, GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.schema.config import StrawberryConfig
 
@@ -171,7 +171,7 @@ def _person_types(catalogue: Catalogue, records: Mapping[str, Any]) -> tuple[Any
         found = (person.view.person(key) for key in person.view.households.get(person.key, ()))
         return [namespace["Recipient"](person=member) for member in found if member is not None]
 
-    def of_person(name: str, made: Any, description: str) -> tuple[Any, Any]:
+    def of_person(made: Any, description: str) -> tuple[Any, Any]:
         return made, needing(Covered(), lambda self: made(person=self.person), description)
 
     household = _made(
@@ -202,8 +202,8 @@ def _person_types(catalogue: Catalogue, records: Mapping[str, Any]) -> tuple[Any
             strawberry.ID,
             needing(Covered(), lambda self: self.person.key, "The recipient id."),
         ),
-        "identity": of_person("identity", Identity, "Who the recipient is."),
-        "household": of_person("household", household, "The household."),
+        "identity": of_person(Identity, "Who the recipient is."),
+        "household": of_person(household, "The household."),
         "income": (
             Income,
             needing(
@@ -220,8 +220,8 @@ def _person_types(catalogue: Catalogue, records: Mapping[str, Any]) -> tuple[Any
                 "Assets, from every source.",
             ),
         ),
-        "employment": of_person("employment", Employment, "Work."),
-        "benefits": of_person("benefits", Benefits, "What the recipient receives."),
+        "employment": of_person(Employment, "Work."),
+        "benefits": of_person(Benefits, "What the recipient receives."),
         "applications": (
             list[Application] | None,
             needing(Rows("applications."), _applications, "Applications for benefits."),

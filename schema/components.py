@@ -257,9 +257,13 @@ def _reports(self: Any) -> list[Report]:
 @strawberry.type
 class _Component:
     fact: strawberry.Private[Combined]
-    amount: Won = _of_first("amount", "The amount for its period, by the report first in precedence.")
+    amount: Won = _of_first(
+        "amount", "The amount for its period, by the report first in precedence."
+    )
     period: Period | None = _of_first("period", "The period the amount is of; null for a stock.")
-    per_year: Won = _of_first("per_year", "The amount a year, exact; of a stock, the amount itself.")
+    per_year: Won = _of_first(
+        "per_year", "The amount a year, exact; of a stock, the amount itself."
+    )
     source: str = _of_first("source", "The source of the amount.")
     as_of: datetime.date | None = _of_first("as_of", "The date the source says its data is of.")
     differs: bool = _of("differs", "Whether two reports differ by more than a tenth of the larger.")
@@ -365,7 +369,7 @@ class Assets:
     missing: list[Missing] = needing(Covered(), _missing, _MISSING)
 
 
-def area(person: Person, prefix: str, kinds: type[IncomeKind] | type[AssetKind]) -> Any:
+def area(person: Person, prefix: str, kinds: type[IncomeKind | AssetKind]) -> Any:
     """The `Income` or `Assets` of a person, over the kinds that some source declares."""
     declared = [kind.value for kind in kinds if person.view.catalogue.at(prefix + kind.value)]
     parts = put_together(person, prefix, declared)

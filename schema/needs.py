@@ -60,9 +60,7 @@ Needs = Place | Area | Rows | Items | Members | Covered
 Group = Literal["recipient", "member", "case"]
 
 
-def needing(
-    needs: Needs, resolver: Callable[..., Any], description: str
-) -> Any:
+def needing(needs: Needs, resolver: Callable[..., Any], description: str) -> Any:
     """A Strawberry field with its mark. Its type is the class annotation's."""
     return strawberry.field(
         resolver=resolver,

@@ -104,9 +104,7 @@ class Application(_Listed):
     programme: str | None = at("applications.programme", "Code of the programme.")
     office: str | None = at("applications.office", "Office that decides.")
     applied: datetime.date | None = at("applications.applied", "Date of the application.")
-    status: str | None = at(
-        "applications.status", "received, investigating, decided or withdrawn."
-    )
+    status: str | None = at("applications.status", "received, investigating, decided or withdrawn.")
     decided: datetime.date | None = at("applications.decided", "Date of the decision.")
     outcome: str | None = at("applications.outcome", "granted or refused, once decided.")
     provenance: Provenance = _row_provenance()

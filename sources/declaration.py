@@ -18,7 +18,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from sources.fault import Fault, Places, nearest, shape_faults
 
-
 ItemType = Literal["String", "ID", "Int", "Float", "Boolean", "Date", "Month", "Won"]
 Subject = Literal["person", "case"]
 
@@ -206,9 +205,7 @@ class _Reader:
             self.faults += shape_faults(self.file, self.places, error, keys)
             return None
 
-    def _record(
-        self, subject: Subject, tables: Mapping[str, Any], keys: tuple[str, ...]
-    ) -> None:
+    def _record(self, subject: Subject, tables: Mapping[str, Any], keys: tuple[str, ...]) -> None:
         prefix = self.name if subject == "person" else f"{self.name}.case"
         if not tables:
             self.fault(keys, "no item is declared", "declare at least one")

@@ -79,8 +79,10 @@ class RestAdapter:
             for item in source.items
             if item.subject == "case" and item.is_exists
         ]
-        texts = {("rest", "headers", name): text for name, text in table.headers.items()}
-        return faults + unset_faults(source, {("rest", "url"): table.url, **texts})
+        texts: dict[tuple[str, ...], str] = {("rest", "url"): table.url}
+        for name, text in table.headers.items():
+            texts["rest", "headers", name] = text
+        return faults + unset_faults(source, texts)
 
     def __init__(self, source: Source) -> None:
         self._table = table = _Table.model_validate(source.adapter_table)
@@ -96,7 +98,7 @@ class RestAdapter:
                 ),
                 trust_env=False,
             ),
-            timeout=None,
+            timeout=None,  # noqa: S113 - the deadline is the round's, kept where all are
             trust_env=False,
         )
 

@@ -126,7 +126,7 @@ class SqlAdapter:
         for key, parts in columns.items():
             rows = self._rows(self._table.lists[key], parts, table, base.key)
             selected.append(rows.label(f"_list_{key}"))
-        keys = sa.bindparam("keys", expanding=True)
+        keys: sa.BindParameter[Any] = sa.bindparam("keys", expanding=True)
         statement = sa.select(*selected).where(table.c[base.key].in_(keys))
         shape = [
             (f"_list_{key}", (parts[0].wire[0], *(item.wire[-1] for item in parts)))
@@ -192,7 +192,8 @@ class SqlAdapter:
     ) -> Sequence[sa.RowMapping]:
         async with self._engine.connect() as connection:
             result = await connection.execute(statement, {"keys": keys})
-            return result.mappings().all()
+            rows: Sequence[sa.RowMapping] = result.mappings().all()
+            return rows
 
     async def close(self) -> None:
         """Close the pooled connections."""

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from authz.caller import Caller
 from authz.register import Decision, Purpose
@@ -91,7 +91,7 @@ class Entry:
             operation=self._operation,
         )
 
-    async def __aenter__(self) -> Entry:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(

@@ -124,8 +124,9 @@ class Store:
     async def close(self) -> None:
         """Commit what waits, then close."""
         if self._writer is not None:
-            while self._waiting and not self._writer.done():
-                await asyncio.sleep(0.01)
+            waiting = [durable for _, durable in self._waiting]
+            if not self._writer.done():
+                await asyncio.gather(*waiting, return_exceptions=True)
             self._writer.cancel()
         await self._engine.dispose()
 
