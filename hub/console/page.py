@@ -63,7 +63,7 @@ async def _page(_request: Request) -> Response:
 
 
 async def _asset(request: Request) -> Response:
-    # A route's `{name}` holds no slash; the listing keeps out every other way of leaving the folder.
+    # `{name}` holds no slash, and the listing keeps out every other way of leaving the folder.
     name = request.path_params["name"]
     content_type = _CONTENT_TYPES.get(Path(name).suffix)
     if content_type is None or name not in {file.name for file in _ASSETS.iterdir()}:

@@ -51,7 +51,9 @@ def test_in_the_demo_a_person_runs_the_sample_and_another_person_is_refused(
     assert "errors" not in seen["answer"]["whole"]
     assert seen["answer"]["whole"]["data"]
     assert '"data": {' in seen["answer"]["shown"]
-    assert seen["otherAnswer"]["whole"]["errors"]
+    refused = seen["otherAnswer"]["whole"]
+    assert "data" not in refused
+    assert [error["extensions"]["code"] for error in refused["errors"]] == ["CASE_REFUSED"]
     assert '"errors": [' in seen["otherAnswer"]["shown"]
     assert (tmp_path / "answer.png").stat().st_size > 0
 
