@@ -1,4 +1,4 @@
-"""The demo as a whole, in processes of its own: what tests that look from outside talk to."""
+"""Starts the demo as a whole: what tests that look from outside talk to."""
 
 from __future__ import annotations
 
@@ -7,73 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
 
-import httpx
 import pytest
 
+from tests.demo import Demo
+
 PEOPLE = 3_000
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP answer to a GraphQL request."""
-
-    status: int
-    body: dict[str, Any]
-    headers: Mapping[str, str]
-
-    @property
-    def codes(self) -> list[str]:
-        return [error["extensions"]["code"] for error in self.body.get("errors", [])]
-
-
-@dataclass(frozen=True)
-class Demo:
-    """A running demo: its addresses and tokens (`info`), its folder and its process."""
-
-    info: dict[str, Any]
-    folder: Path
-    process: subprocess.Popen[bytes]
-
-    def ask(
-        self,
-        query: str,
-        variables: Mapping[str, Any] | None = None,
-        *,
-        person: str | None = "caseworker",
-        purpose: str | None = "basic-livelihood.application",
-        case: str | None = "sample",
-        headers: Mapping[str, str] | None = None,
-    ) -> Answer:
-        """Ask over HTTP, as the person, for the purpose, with the sample's case unless told."""
-        sent = {"Accept": "application/graphql-response+json"}
-        if person is not None:
-            sent["Authorization"] = f"Bearer {self.info['tokens'][person]}"
-        if purpose is not None:
-            sent["Hub-Purpose"] = purpose
-        if case is not None:
-            sent["Hub-Case"] = self.info["sample"]["case"] if case == "sample" else case
-        response = httpx.post(
-            self.info["graphql"],
-            json={"query": query, "variables": dict(variables or {})},
-            headers={**sent, **(headers or {})},
-            timeout=30,
-            trust_env=False,
-        )
-        return Answer(response.status_code, response.json(), response.headers)
-
-    @property
-    def recipient(self) -> str:
-        return str(self.info["sample"]["recipient"])
-
-    @property
-    def run(self) -> Path:
-        """Where the agencies keep their access records."""
-        return self.folder / "run"
 
 
 @pytest.fixture(scope="session")
@@ -84,14 +24,16 @@ def start_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
     def start(*arguments: str) -> Demo:
         folder = tmp_path_factory.mktemp("demo")
         info = folder / "info.json"
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "hub.cli", "demo", "--info", str(info), "--port", "0"),
-                *("--people", str(PEOPLE), "--folder", str(folder), *arguments),
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=(folder / "stderr").open("wb"),
-        )
+        errors = folder / "stderr"
+        with errors.open("wb") as stream:
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "hub.cli", "demo", "--info", str(info), "--port", "0"),
+                    *("--people", str(PEOPLE), "--folder", str(folder), *arguments),
+                ],
+                stdout=subprocess.DEVNULL,
+                stderr=stream,
+            )
         deadline = time.monotonic() + 120
         while not info.exists() or not info.read_text().endswith("\n"):
             if process.poll() is not None or time.monotonic() > deadline:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from conftest import Demo
+from tests.demo import Demo
 
 
 def leaves(value: Any) -> int:
