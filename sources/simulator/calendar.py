@@ -3,7 +3,7 @@
 A day is counted from 1900-01-01, a month is year x 12 + month - 1, and -1 is "none".
 """
 
-from datetime import date, timedelta
+from datetime import date
 from functools import cache
 
 import numpy as np
@@ -15,7 +15,7 @@ REFERENCE = date(2026, 10, 31)
 
 ASSESSED_YEAR = 2025
 _FIRST = date(1900, 1, 1)
-_DAYS = 49_000
+_LAST = date(2034, 12, 31)
 NONE = -1
 
 
@@ -26,13 +26,19 @@ def day(value: date) -> int:
 
 TODAY = day(REFERENCE)
 THIS_MONTH = REFERENCE.year * 12 + REFERENCE.month - 1
-_YMD: Ints = np.array(
-    [
-        when.year * 10_000 + when.month * 100 + when.day
-        for when in (_FIRST + timedelta(days=offset) for offset in range(_DAYS))
-    ],
-    dtype=np.int64,
-)
+
+
+def _all_days() -> Ints:
+    """Every day of the table as an integer YYYYMMDD."""
+    days = np.arange(_FIRST, day(_LAST) + 1, dtype="datetime64[D]")
+    months = days.astype("datetime64[M]")
+    month = months.astype(np.int64) + 1970 * 12
+    table: Ints = month // 12 * 10_000 + (month % 12 + 1) * 100 + 1
+    table += (days - months).astype(np.int64)
+    return table
+
+
+_YMD = _all_days()
 
 
 def ymd(days: Ints) -> Ints:

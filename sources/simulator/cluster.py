@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped]  # it has no types of its own
+import asyncpg
 
 from sources.simulator.place import HOST, Place
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import asyncpg  # type: ignore[import-untyped]  # it has no types of its own
+import asyncpg
 
 from sources.simulator import cluster
 from sources.simulator.place import HOST, Place
@@ -106,9 +106,9 @@ async def _load_table(
         )
         index = "UNIQUE INDEX" if table.unique else "INDEX"
         await connection.execute(
-            # S608: the names come from this package's tables, never from a request.
-            f"CREATE {index} ON register.{table.name} ({', '.join(table.key)}); "
-            f"CREATE VIEW shared.{table.name} AS SELECT {', '.join(table.columns)} "  # noqa: S608
+            # The names come from this package's tables, never from a request.
+            f"CREATE {index} ON register.{table.name} ({', '.join(table.key)}); "  # noqa: S608
+            f"CREATE VIEW shared.{table.name} AS SELECT {', '.join(table.columns)} "
             f"FROM register.{table.name}; GRANT SELECT ON shared.{table.name} TO {READER}"
         )
 

@@ -253,7 +253,7 @@ def _vehicles(people: People) -> tuple[list[Mask], list[dict[str, Ints]]]:
                 "year": REFERENCE.year - age,
                 "use": np.select([disabled, business], [2, 1], 0),
                 "value": _NEW[model] * kept // 100 // 10_000 * 10_000,
-                "acquired": TODAY - 10 - since,
+                "acquired": TODAY - np.minimum(10 + since, TODAY - people.birth - 18 * 366),
             }
         )
     return held, slots

@@ -26,7 +26,7 @@ from sources.simulator.work import make_work
 VERSION = 1
 """Raised when the same seed would give other people."""
 FEWEST, MOST = 500, 14_000_000
-_BLOCK_HOMES = 1 << 15
+BLOCK = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,12 @@ def holds(directory: Path, recipe: Recipe) -> bool:
     return all(manifest.get(name) == value for name, value in recipe.identity().items())
 
 
-def generate(recipe: Recipe, directory: Path, advance: Callable[[int], None]) -> dict[str, Any]:
+def generate(
+    recipe: Recipe, directory: Path, advance: Callable[[int], None], block: int = BLOCK
+) -> dict[str, Any]:
     """Make the population anew; `advance` is told how many people were added.
+
+    `block` is the number of households made at once, which decides memory and nothing else.
 
     The manifest is written last: a directory without one is half-made. Raises OSError.
     """
@@ -74,7 +78,7 @@ def generate(recipe: Recipe, directory: Path, advance: Callable[[int], None]) ->
         f"{table}.{name}": kind for table, part in TYPES.items() for name, kind in part.items()
     }
     with Writer(directory, types) as writer:
-        households = _write_blocks(recipe, writer, advance)
+        households = _write_blocks(recipe, writer, advance, block)
     _write_identifiers(recipe, directory)
     manifest = recipe.identity() | {"households": households, "sample": _sample(directory)}
     unfinished = directory / "manifest.part"
@@ -83,11 +87,13 @@ def generate(recipe: Recipe, directory: Path, advance: Callable[[int], None]) ->
     return manifest
 
 
-def _write_blocks(recipe: Recipe, writer: Writer, advance: Callable[[int], None]) -> int:
+def _write_blocks(
+    recipe: Recipe, writer: Writer, advance: Callable[[int], None], block: int
+) -> int:
     draws, ends = Draws(recipe.seed), dict[str, int]()
     row, household = 0, 0
     while row < recipe.people:
-        homes = make_homes(draws, household, _BLOCK_HOMES, recipe.people - row)
+        homes = make_homes(draws, household, block, recipe.people - row)
         people = make_people(draws, homes, row)
         _write_block(people, writer, ends)
         row += len(people.row)
