@@ -15,7 +15,7 @@ REFERENCE = date(2026, 10, 31)
 
 ASSESSED_YEAR = 2025
 _FIRST = date(1900, 1, 1)
-_LAST = date(2034, 12, 31)
+_END = "2035-01-01"
 NONE = -1
 
 
@@ -30,7 +30,7 @@ THIS_MONTH = REFERENCE.year * 12 + REFERENCE.month - 1
 
 def _all_days() -> Ints:
     """Every day of the table as an integer YYYYMMDD."""
-    days = np.arange(_FIRST, day(_LAST) + 1, dtype="datetime64[D]")
+    days = np.arange(_FIRST.isoformat(), _END, dtype="datetime64[D]")
     months = days.astype("datetime64[M]")
     month = months.astype(np.int64) + 1970 * 12
     table: Ints = month // 12 * 10_000 + (month % 12 + 1) * 100 + 1

@@ -6,6 +6,7 @@ from importlib.resources import files
 import numpy as np
 
 from sources.simulator.draw import Draws, Ints
+from sources.simulator.names import ROADS
 
 # First two digits of the postal code by province (K), low and high.
 _POSTAL = {
@@ -27,10 +28,6 @@ _POSTAL = {
     "광주광역시": (61, 62),
     "제주특별자치도": (63, 63),
 }
-_ROADS = (
-    "한빛로 새봄로 은행나무길 솔밭로 중앙로 시청로 평화로 희망길 강변로 달맞이길 배움로 문화로 "
-    "느티나무길 벚꽃로 무지개길 샛별로 청솔길 햇살로 물레방아길 들꽃로"
-).split()
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def address_codes(draws: Draws, column: str, index: Ints, district: Ints) -> Int
 def address(code: int) -> str:
     """The words of an address."""
     district, rest = code >> 32, code & 0xFFFF_FFFF
-    road = _ROADS[rest % len(_ROADS)]
+    road = ROADS[rest % len(ROADS)]
     number = 1 + (rest >> 8) % 240
     unit = (
         f", {101 + (rest >> 16) % 12}동 {1 + (rest >> 20) % 18}{1 + (rest >> 26) % 4:02}호"
