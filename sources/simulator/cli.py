@@ -90,5 +90,5 @@ def _generate(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    place = Place(options.name, options.population, options.run, options.port)
+    place = Place(options.name, options.population.resolve(), options.run.resolve(), options.port)
     return serve(place, stop_with_stdin=options.stop_with_stdin)

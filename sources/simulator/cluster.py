@@ -107,6 +107,27 @@ def create(directory: Path, data: Path) -> None:
         raise RuntimeError(f"could not make the database in `{data}`: {reason[0]}")
 
 
+async def await_free(data: Path) -> None:
+    """Wait for a server that is just ending in this place. Raises RuntimeError if one stays."""
+    for _ in range(60):
+        if not _serving(data):
+            return
+        await asyncio.sleep(0.05)
+    raise RuntimeError(f"another process serves `{data}`; stop it first, or give another --run")
+
+
+def _serving(data: Path) -> bool:
+    """Whether the server that the lock file names is alive."""
+    try:
+        number = int((data / "postmaster.pid").read_text("utf-8").split("\n")[0])
+        os.kill(number, 0)
+    except (OSError, ValueError):
+        return False
+    command = Path(f"/proc/{number}/cmdline")
+    # A number may have been given to another program since.
+    return not command.exists() or str(data).encode() in command.read_bytes()
+
+
 def _open_way(path: Path) -> None:
     """Let the unprivileged user pass through (not list) the directories above a path."""
     for directory in path.resolve().parents:

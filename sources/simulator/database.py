@@ -28,6 +28,7 @@ async def serve_database(
     Raises RuntimeError when the server does not start or ends by itself.
     """
     data, loaded = place.directory / "pg", place.directory / "loaded.json"
+    await cluster.await_free(data)
     identity = _identity(place.population)
     if not loaded.exists() or json.loads(loaded.read_text("utf-8")) != identity:
         loaded.unlink(missing_ok=True)

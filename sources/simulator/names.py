@@ -9,7 +9,7 @@ from sources.simulator.draw import Ints
 
 _DATA = tomllib.loads(files("sources.simulator").joinpath("names.toml").read_text(encoding="utf-8"))
 _SURNAMES = [pair.split() for pair in _DATA["surnames"].split(",")]
-SURNAMES = tuple(name for name, _ in _SURNAMES)
+SURNAMES: tuple[str, ...] = tuple(name for name, _ in _SURNAMES)
 SURNAME_SHARES = tuple(int(share) for _, share in _SURNAMES)
 GIVEN: tuple[tuple[str, ...], ...] = tuple(
     tuple(one + two for one in first.split() for two in second.split())

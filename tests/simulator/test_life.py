@@ -60,7 +60,26 @@ def test_a_database_ends_with_stdin_and_is_reused_by_the_next_start(
     postgres = postgres_of(run / "property")
     second.process.kill()
     finish(second.process)
+    third = await_ready(launch("property", village, run))
     assert gone(postgres)
+    assert finish(third.process) == 0
+
+
+def test_a_database_that_is_being_served_is_left_alone(
+    agencies: dict[str, Running],
+    village: Path,
+    run_directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SIMULATOR_TOKEN", "t")
+    arguments = ["--population", str(village), "--run", str(run_directory)]
+    assert main(["serve", "property", *arguments]) == 1
+    assert capsys.readouterr().err == (
+        f"simulator: another process serves `{run_directory / 'property' / 'pg'}`; "
+        "stop it first, or give another --run\n"
+    )
+    assert agencies["property"].process.poll() is None
 
 
 def test_a_service_ends_with_a_signal_and_with_its_stdin(village: Path, run: Path) -> None:
