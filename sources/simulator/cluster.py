@@ -109,7 +109,7 @@ def create(directory: Path, data: Path) -> None:
 
 async def await_free(data: Path) -> None:
     """Wait for a server that is just ending in this place. Raises RuntimeError if one stays."""
-    for _ in range(60):
+    for _ in range(40):
         if not _serving(data):
             return
         await asyncio.sleep(0.05)
@@ -213,8 +213,31 @@ async def _answers(server: Server, keeper: str) -> bool:
     return False
 
 
+def hold(server: Server) -> None:
+    """Freeze the server with its open connections: callers wait for good, as with a hung host."""
+    _signal_all(server, signal.SIGSTOP)
+
+
+def resume(server: Server) -> None:
+    """Let a frozen server go on."""
+    _signal_all(server, signal.SIGCONT)
+
+
+def _signal_all(server: Server, number: signal.Signals) -> None:
+    """Signal the server and its children, which are in sessions of their own (Linux)."""
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(status.read_text("utf-8", errors="replace").rpartition(") ")[2].split()[1])
+            if parent == server.process.pid:
+                os.kill(int(status.parent.name), number)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    server.process.send_signal(number)
+
+
 def stop(server: Server) -> None:
     """A fast shutdown; if that takes too long, an immediate one."""
+    resume(server)
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
         if server.process.poll() is None:
             server.process.send_signal(number)

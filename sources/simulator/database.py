@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -35,6 +36,9 @@ async def serve_database(
         cluster.create(place.directory, data)
     keeper = (place.directory / "keeper").read_text("utf-8")
     server = await cluster.start(place, data, keeper)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, cluster.hold, server)
+    loop.add_signal_handler(signal.SIGUSR2, cluster.resume, server)
     try:
         if not loaded.exists():
             await _load(place, server, keeper)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,22 @@ def test_the_reader_starts_read_only(agencies: dict[str, Running]) -> None:
     assert row == {"default_transaction_read_only": "on"}
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
         fetch(agencies["property"], "CREATE TABLE t (a int)")
+
+
+def test_a_database_can_be_frozen_and_let_go_on(agencies: dict[str, Running]) -> None:
+    agency = agencies["benefits"]
+
+    async def work(connection: "asyncpg.Connection[Any]") -> int:
+        agency.process.send_signal(signal.SIGUSR1)
+        await asyncio.sleep(0.2)
+        answer = asyncio.create_task(connection.fetchval("SELECT count(*) FROM client"))
+        done, _ = await asyncio.wait([answer], timeout=0.3)
+        assert not done
+        agency.process.send_signal(signal.SIGUSR2)
+        count: int = await asyncio.wait_for(answer, 5)
+        return count
+
+    assert connected(agency, work) > 0
 
 
 def test_a_wrong_password_and_another_database_are_refused(agencies: dict[str, Running]) -> None:
