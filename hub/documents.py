@@ -200,7 +200,7 @@ _QUOTED = re.compile(r'"[^"]*"|\d{4,}')
 def _parse_failure(found: GraphQLSyntaxError) -> RequestRefused:
     code = "GRAPHQL_PARSE_FAILED"
     message = found.message
-    if "token" in message and "limit" in message.lower():
+    if "tokens. Parsing aborted" in message:
         code = "TOO_MANY_TOKENS"
     return RequestRefused([_like(found, code, _QUOTED.sub("…", message))])
 

@@ -82,12 +82,14 @@ async def answer(hub: Hub, caller: Caller, request: Request) -> Answered:
         relation = await relate(hub.gatherer, catalogue, relating, entry.intend_for)
         wants = wanted(whom.by_root, relation.households, relation.cases, relation.reached, granted)
         await entry.intend_for(wants)
-        gathered = await hub.gatherer.rounds(layered(catalogue, wants), hub.limits, entry.context)
+        gathered = await hub.gatherer.rounds(
+            layered(catalogue, wants, relation.answers), hub.limits, entry.context
+        )
         view = View(
             catalogue=catalogue,
             granted=granted,
             withheld=admitted.withheld,
-            answers=gathered.answers | relation.case_answers,
+            answers=relation.answers | gathered.answers,
             households=relation.households,
             reached=frozenset(relation.reached),
             cases=relation.cases,

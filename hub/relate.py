@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from authz.caller import Caller
 from authz.decide import CaseFacts, Paid, RecipientFacts, judge_case, judge_recipient
@@ -44,13 +44,15 @@ _KEY = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}\Z")
 class Relation:
     """Who is reached, whose household is whose, and what the case register said.
 
-    `unreached` holds the rule for each that is not; it goes to the log and to no answer.
+    `answers` are of the cases, with what was granted of them beside what was looked up, and, with
+    no values, of the people whom the identity register was found to know. `unreached` holds the
+    rule for each who is not reached; it goes to the log and to no answer.
     """
 
     reached: set[str] = field(default_factory=set)
     households: dict[str, tuple[str, ...]] = field(default_factory=dict)
     cases: dict[str, str] = field(default_factory=dict)
-    case_answers: dict[tuple[str, str], Answer] = field(default_factory=dict)
+    answers: dict[tuple[str, str], Answer] = field(default_factory=dict)
     unreached: dict[str, str] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
 
@@ -129,7 +131,7 @@ async def relate(
             relation.reached.add(key)
         else:
             relation.unreached[key] = rule
-    _open_households(relating, facts, relation)
+    _open_households(catalogue.identity, relating, facts, relation)
     return relation
 
 
@@ -162,7 +164,7 @@ async def _cases(
             found.append(facts)
             relation.cases[reference] = facts.applicant
             if answer is not None:
-                relation.case_answers[catalogue.cases, reference] = answer
+                relation.answers[catalogue.cases, reference] = answer
         elif reference in relating.named_cases:
             errors.append(error("CASE_REFUSED", f"a case named in `Hub-Case`: {rule}"))
     if errors:
@@ -207,6 +209,7 @@ async def _recipients(
     for key in keys:
         answer = gathered.answers[catalogue.identity, key]
         if answer.state is State.KNOWN:
+            relation.answers[catalogue.identity, key] = replace(answer, values={})
             receipts = gathered.answers.get((catalogue.cases, key))
             facts[key] = _recipient_facts(catalogue, answer, receipts)
     return facts
@@ -262,7 +265,7 @@ def _require(gathered: Gathered, items: Iterable[Item]) -> None:
 
 
 def _open_households(
-    relating: Relating, facts: Mapping[str, RecipientFacts], relation: Relation
+    identity: str, relating: Relating, facts: Mapping[str, RecipientFacts], relation: Relation
 ) -> None:
     """Reach the members of the households that the operation opens, and of no others."""
     for root, keys in relating.subjects.by_root:
@@ -276,4 +279,5 @@ def _open_households(
             relation.households[head] = members
             for member in members:
                 relation.households[member] = members
+                relation.answers.setdefault((identity, member), relation.answers[identity, head])
                 relation.reached.add(member)

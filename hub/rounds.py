@@ -38,15 +38,22 @@ def wanted(
 
 
 def layered(
-    catalogue: Catalogue, wants: Mapping[str, frozenset[str]]
+    catalogue: Catalogue,
+    wants: Mapping[str, frozenset[str]],
+    known: Collection[tuple[str, str]] = (),
 ) -> tuple[tuple[Ask, ...], ...]:
-    """The rounds that ask everyone for just what is wanted of them."""
+    """The rounds that ask everyone for just what is wanted of them.
+
+    A source is not asked whether it has a record where a look-up has told already (`known`).
+    """
     layers: list[list[Ask]] = []
     for source in catalogue.sources.values():
         of_source = {item.name for item in source.items if item.subject == "person"}
+        exists = {catalogue.exists(source.name).name}
         groups: dict[frozenset[str], list[str]] = {}
         for person, items in wants.items():
-            if asked := items & of_source:
+            asked = items & of_source
+            if asked and not (asked == exists and (source.name, person) in known):
                 groups.setdefault(asked, []).append(person)
         for depth, (names, people) in enumerate(groups.items()):
             if depth == len(layers):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import subprocess
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +65,34 @@ class Demo:
     @property
     def recipient(self) -> str:
         return str(self.info["sample"]["recipient"])
+
+    @property
+    def address(self) -> str:
+        return str(self.info["graphql"]).removesuffix("/graphql")
+
+    @property
+    def personas(self) -> dict[str, dict[str, str]]:
+        """The persons of the demo, as the population made them."""
+        manifest = json.loads((self.folder / "population" / "manifest.json").read_text())
+        found: dict[str, dict[str, str]] = manifest["sample"]["personas"]
+        return found
+
+    def records(self) -> list[dict[str, Any]]:
+        """Every record of the query log, in order, read beside the hub from its store."""
+        with closing(sqlite3.connect(f"file:{self.folder / 'log.db'}?mode=ro", uri=True)) as store:
+            rows = store.execute("SELECT body FROM record ORDER BY seq").fetchall()
+        return [json.loads(body) for (body,) in rows]
+
+    def last_operation(self) -> list[dict[str, Any]]:
+        """The records of the operation logged last."""
+        records = self.records()
+        return [entry for entry in records if entry["operation"] == records[-1]["operation"]]
+
+    def fault(self, source: str, mode: str, milliseconds: int = 0) -> None:
+        """Tell a simulated REST agency to misbehave, or with `none` to stop it."""
+        url = f"{self.info['sources'][source]['url']}/_simulator/fault"
+        body = {"mode": mode, "ms": milliseconds}
+        httpx.post(url, json=body, trust_env=False).raise_for_status()
 
     @property
     def run(self) -> Path:

@@ -1,0 +1,247 @@
+"""Who may ask what of whom: seen over HTTP, and in the log."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.demo import Answer, Demo
+
+NAME = "query($id: ID!) { recipient(id: $id) { identity { name } } }"
+
+
+def refused(answer: Answer) -> list[tuple[str, str]]:
+    assert "data" not in answer.body
+    return [(error["extensions"]["code"], error["message"]) for error in answer.body["errors"]]
+
+
+def test_every_denied_item_is_listed_with_rule_and_remedy(demo: Demo) -> None:
+    answer = demo.ask(
+        "query($id: ID!) { recipient(id: $id) { identity { name }"
+        " employment { jobs { occupation } } labour { insuredDays } } }",
+        {"id": demo.recipient},
+        purpose="basic-pension.application",
+    )
+    assert answer.status == 403
+    assert [error["extensions"] for error in answer.body["errors"]] == [
+        {
+            "code": "PURPOSE_DENIED",
+            "item": item,
+            "rule": "`basic-pension.application` does not name it",
+            "remedy": f"leave `{item}` out, or ask under a purpose that names it",
+        }
+        for item in ("labour.insuredDays", "labour.jobs.occupation")
+    ]
+
+
+def test_a_refusal_is_200_for_plain_json(demo: Demo) -> None:
+    answer = demo.ask(
+        NAME, {"id": demo.recipient}, purpose=None, headers={"Accept": "application/json"}
+    )
+    assert (answer.status, answer.codes) == (200, ["PURPOSE_REQUIRED"])
+    assert "data" not in answer.body
+
+
+@pytest.mark.parametrize("purpose", [None, "", "nonsense", "welfare-decision.application"])
+def test_data_needs_a_purpose_that_the_register_has(demo: Demo, purpose: str | None) -> None:
+    answer = demo.ask(NAME, {"id": demo.recipient}, purpose=purpose)
+    assert (answer.status, answer.codes) == (403, ["PURPOSE_REQUIRED"])
+
+
+def test_what_touches_no_data_needs_a_token_and_no_purpose(demo: Demo) -> None:
+    query = "{ sources { name state } purposes { code legalBasis { act article } items } }"
+    answer = demo.ask(query, purpose=None, case=None, person="policy")
+    assert "errors" not in answer.body
+    assert [entry["name"] for entry in answer.body["data"]["sources"]] == [
+        "resident",
+        "tax",
+        "labour",
+        "property",
+        "benefits",
+    ]
+    assert [entry["code"] for entry in answer.body["data"]["purposes"]] == ["policy-statistics"]
+    assert demo.ask(query, person=None).status == 401
+
+
+def test_a_role_that_the_purpose_is_not_for_is_denied(demo: Demo) -> None:
+    answer = demo.ask(NAME, {"id": demo.recipient}, person="auditor")
+    assert {error["extensions"]["rule"] for error in answer.body["errors"]} == {
+        "`basic-livelihood.application` is for caseworker"
+    }
+
+
+def test_a_purpose_that_reaches_no_person_is_denied_on_one(demo: Demo) -> None:
+    answer = demo.ask(
+        NAME, {"id": demo.recipient}, person="policy", purpose="policy-statistics", case=None
+    )
+    assert set(answer.codes) == {"PURPOSE_DENIED"}
+
+
+def test_a_case_is_needed(demo: Demo) -> None:
+    answer = demo.ask(NAME, {"id": demo.recipient}, case=None)
+    assert refused(answer) == [
+        ("CASE_REQUIRED", "`basic-livelihood.application` needs a case in `Hub-Case`")
+    ]
+
+
+def test_a_case_of_another_office_and_one_that_does_not_exist_are_the_same(demo: Demo) -> None:
+    of_another = demo.ask(NAME, {"id": demo.recipient}, person="caseworker2")
+    unknown = demo.ask(NAME, {"id": demo.recipient}, case="2026-11110-999999")
+    assert refused(of_another) == refused(unknown)
+    assert refused(unknown) == [
+        (
+            "CASE_REFUSED",
+            "a case named in `Hub-Case`: there is no such case at the caller's office",
+        )
+    ]
+
+
+def test_a_case_of_another_programme_gives_no_reason(demo: Demo) -> None:
+    answer = demo.ask(NAME, {"id": demo.recipient}, purpose="basic-pension.application")
+    assert refused(answer) == [
+        (
+            "CASE_REFUSED",
+            "a case named in `Hub-Case`: the case is of a programme"
+            " that `basic-pension.application` does not cover",
+        )
+    ]
+
+
+def test_unknown_malformed_and_unrelated_recipients_are_the_same_answer(demo: Demo) -> None:
+    unrelated = demo.personas["caseworker2"]["recipient"]
+    own = demo.personas["caseworker"]["recipient"]
+    answers = [
+        demo.ask(NAME, {"id": key}) for key in (unrelated, own, "998899-1000000", "no such; id", "")
+    ]
+    bodies = [{**answer.body, "extensions": None} for answer in answers]
+    assert all(body == bodies[0] for body in bodies)
+    assert all(answer.status == 200 for answer in answers)
+    assert bodies[0]["data"] == {"recipient": None}
+    assert [error["extensions"]["code"] for error in bodies[0]["errors"]] == ["OUT_OF_REACH"]
+
+
+def test_the_log_says_why_a_recipient_was_out_of_reach(demo: Demo) -> None:
+    demo.ask(NAME, {"id": demo.personas["caseworker"]["recipient"]})
+    (entry,) = demo.last_operation()[-1]["unreached"]
+    assert entry["rule"] == "the caller's own household"
+    demo.ask(NAME, {"id": demo.personas["caseworker2"]["recipient"]})
+    (entry,) = demo.last_operation()[-1]["unreached"]
+    assert entry["rule"] == "outside the caller's district"
+
+
+def test_several_recipients_come_in_the_order_asked(demo: Demo) -> None:
+    answer = demo.ask(
+        "query($ids: [ID!]!) { recipients(ids: $ids) { id } }",
+        {"ids": ["998899-1000000", demo.recipient, "", demo.recipient]},
+    )
+    found = answer.body["data"]["recipients"]
+    assert found == [None, {"id": demo.recipient}, None, {"id": demo.recipient}]
+    assert [error["path"] for error in answer.body["errors"]] == [
+        ["recipients", 0],
+        ["recipients", 2],
+    ]
+
+
+def test_a_case_shows_its_household_to_a_caller_who_may(demo: Demo) -> None:
+    query = (
+        "query($r: ID!) { case(reference: $r)"
+        " { reference programme state household { members { id identity { name } } } } }"
+    )
+    case = demo.info["sample"]["case"]
+    answer = demo.ask(query, {"r": case}, case=None)
+    found = answer.body["data"]["case"]
+    assert (found["reference"], found["programme"], found["state"]) == (case, "livelihood", "open")
+    assert demo.recipient in {member["id"] for member in found["household"]["members"]}
+    other = demo.ask(query, {"r": case}, case=None, person="caseworker2")
+    unknown = demo.ask(query, {"r": "2026-99999-000001"}, case=None, person="caseworker2")
+    assert other.body["data"] == unknown.body["data"] == {"case": None}
+    assert other.body["errors"] == unknown.body["errors"]
+
+
+def test_the_confirmation_survey_rests_on_a_receipt_from_the_callers_office(demo: Demo) -> None:
+    survey = {"purpose": "confirmation-survey", "case": None}
+    reached = demo.ask(NAME, {"id": demo.recipient}, **survey)
+    assert reached.body["data"]["recipient"]["identity"]["name"]
+    elsewhere = demo.ask(NAME, {"id": demo.recipient}, person="caseworker2", **survey)
+    assert elsewhere.body["data"] == {"recipient": None}
+
+
+def test_subject_access_reads_ones_own_record_and_nothing_else(demo: Demo) -> None:
+    own = {"person": "recipient", "purpose": "subject-access", "case": None}
+    answer = demo.ask(NAME, {"id": demo.recipient}, **own)
+    assert answer.body["data"]["recipient"]["identity"]["name"]
+    other = demo.ask(NAME, {"id": demo.personas["caseworker"]["recipient"]}, **own)
+    assert (other.body["data"], other.codes) == ({"recipient": None}, ["OUT_OF_REACH"])
+    members = demo.ask(
+        "query($id: ID!) { recipient(id: $id) { household { members { identity { name } } } } }",
+        {"id": demo.recipient},
+        **own,
+    )
+    assert members.codes == ["PURPOSE_DENIED"] * len(members.codes)
+
+
+def test_withholding_answers_the_rest_with_a_typed_error_each(demo: Demo) -> None:
+    answer = demo.ask(
+        "query($id: ID!) { recipient(id: $id) { identity { name }"
+        " resident { registeredAbroad householdId } } }",
+        {"id": demo.recipient},
+        headers={"Hub-On-Denied": "withhold"},
+    )
+    assert answer.status == 200
+    found = answer.body["data"]["recipient"]
+    assert found["identity"]["name"]
+    assert found["resident"]["householdId"]
+    assert found["resident"]["registeredAbroad"] is None
+    (error,) = answer.body["errors"]
+    assert error["path"] == ["recipient", "resident", "registeredAbroad"]
+    assert error["extensions"]["code"] == "PURPOSE_DENIED"
+    assert error["extensions"]["item"] == "resident.registeredAbroad"
+
+
+def test_a_total_needs_permission_for_the_items_it_is_made_of(demo: Demo) -> None:
+    query = "query($id: ID!) { recipient(id: $id) { income { total complete missing { item } } } }"
+    duplicate = {"purpose": "duplicate-check"}
+    refusal = demo.ask(query, {"id": demo.recipient}, **duplicate)
+    denied = {error["extensions"]["item"] for error in refusal.body["errors"]}
+    assert {"tax.earnedIncome", "labour.jobs.monthlyPay", "labour.jobs.end"} <= denied
+    partial = demo.ask(
+        query, {"id": demo.recipient}, **duplicate, headers={"Hub-On-Denied": "withhold"}
+    )
+    income = partial.body["data"]["recipient"]["income"]
+    assert (income["total"], income["complete"]) == (None, False)
+    assert "tax.earnedIncome" in {gap["item"] for gap in income["missing"]}
+    assert partial.body["errors"][0]["extensions"]["code"] == "PURPOSE_DENIED"
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        "records { ... on Resident { registeredAbroad } }",
+        "records { ...F }",
+        "alias: resident { name: registeredAbroad }",
+        "resident { registeredAbroad @include(if: false) }",
+        "resident { ... on AgencyRecord { ... on Resident { registeredAbroad } } }",
+        "household { members { resident { registeredAbroad } } }",
+    ],
+)
+def test_no_shape_of_query_gets_around_a_denied_item(demo: Demo, selection: str) -> None:
+    fragment = "fragment F on Resident { registeredAbroad }" if "...F" in selection else ""
+    answer = demo.ask(
+        f"query($id: ID!) {{ recipient(id: $id) {{ {selection} }} }} {fragment}",
+        {"id": demo.recipient},
+    )
+    assert answer.status == 403
+    assert [error["extensions"]["item"] for error in answer.body["errors"]] == [
+        "resident.registeredAbroad"
+    ]
+
+
+def test_selecting_a_list_without_a_column_counts_as_all_of_them(demo: Demo) -> None:
+    answer = demo.ask(
+        "query($id: ID!) { recipient(id: $id) { tax { withholdings { __typename } } } }",
+        {"id": demo.recipient},
+        purpose="emergency-aid.application",
+    )
+    assert {error["extensions"]["item"] for error in answer.body["errors"]} == {
+        "tax.withholdings.payer",
+        "tax.withholdings.payerRegistration",
+    }
