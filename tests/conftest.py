@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,12 +20,16 @@ PEOPLE = 3_000
 
 
 @pytest.fixture(scope="session")
-def start_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Demo]]:
-    """Starts demos of their own, each stopped at the end."""
+def start_demo() -> Iterator[Callable[..., Demo]]:
+    """Starts demos of their own, each stopped at the end.
+
+    Not below pytest's folder: as root, the agencies' databases run as another user, whom pytest
+    shuts out of it.
+    """
     started: list[Demo] = []
 
     def start(*arguments: str) -> Demo:
-        folder = tmp_path_factory.mktemp("demo")
+        folder = Path(tempfile.mkdtemp(prefix="hub-demo-"))
         info = folder / "info.json"
         errors = folder / "stderr"
         with errors.open("wb") as stream:
@@ -48,6 +55,7 @@ def start_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
         demo.process.send_signal(signal.SIGINT)
     for demo in started:
         demo.process.wait(timeout=30)
+        shutil.rmtree(demo.folder)
 
 
 @pytest.fixture(scope="session")
