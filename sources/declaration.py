@@ -127,6 +127,10 @@ class _ItemTable(_Strict):
     codes: dict[str, str] = {}
 
 
+class _CaseTable(_Strict):
+    item: dict[str, Any] = {}
+
+
 class _ListTable(_Strict):
     description: str
     type: Literal["list"]
@@ -137,7 +141,9 @@ class _ListTable(_Strict):
 
 _Table = TypeVar("_Table", bound=_Strict)
 _NAME = re.compile(r"[a-z][A-Za-z0-9]*\Z")
-_RESERVED = {"exists", "case", "provenance", "id"}
+_NAME_REMEDY = "use camelCase letters and digits"
+_RESERVED = {("item",): {"exists", "case", "provenance"}, ("case", "item"): {"exists"}}
+"""Words of the hub's own, by the table in which nothing may be called by them."""
 
 
 class _Reader:
@@ -150,18 +156,21 @@ class _Reader:
         self.items: list[Item] = []
         self.lists: dict[str, str] = {}
         self.places = Places("")
+        self.document: dict[str, Any] = {}
         try:
             text = path.read_text(encoding="utf-8")
         except OSError as error:
             remedy = "add the file, or take its name out of `sources.enabled`"
             self.fault((), f"cannot be read ({error.strerror})", remedy)
-            text = ""
+            return
+        except UnicodeDecodeError:
+            self.fault((), "is not UTF-8", "save it as UTF-8")
+            return
         self.places = Places(text)
         try:
             self.document = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             self.fault((), f"is not TOML: {error}", "correct the line named")
-            self.document = {}
 
     def fault(self, keys: tuple[str, ...], message: str, remedy: str) -> None:
         self.faults.append(Fault(self.file, self.places.describe(keys), message, remedy))
@@ -174,12 +183,15 @@ class _Reader:
         table = self._table(_SourceTable, self.document.get("source", {}), ("source",))
         self._record("person", self.document.get("item", {}), ("item",))
         if "case" in self.document:
-            self._record("case", self.document["case"].get("item", {}), ("case", "item"))
+            cases = self._table(_CaseTable, self.document["case"], ("case",))
+            if cases is not None:
+                self._record("case", cases.item, ("case", "item"))
+        self._check_tables()
         if table is None:
             return None
-        for key in self.document:
-            if key not in ("source", "item", "case", table.adapter):
-                self.fault((key,), f"unknown table `{key}`", f"remove it, or set `adapter = {key}`")
+        if table.field is not None and not _NAME.match(table.field):
+            keys = ("source", "field")
+            self.fault(keys, f"`{table.field}` cannot name a field", _NAME_REMEDY)
         return Source(
             name=self.name,
             agency=table.agency,
@@ -196,6 +208,14 @@ class _Reader:
             places=self.places,
         )
 
+    def _check_tables(self) -> None:
+        source = self.document.get("source")
+        adapter = source.get("adapter") if isinstance(source, Mapping) else None
+        for key in self.document:
+            if key not in ("source", "item", "case", adapter):
+                remedy = f'remove it, or set `adapter = "{key}"`'
+                self.fault((key,), f"unknown table `{key}`", remedy)
+
     def _table(
         self, model: type[_Table], table: Mapping[str, Any], keys: tuple[str, ...]
     ) -> _Table | None:
@@ -205,8 +225,11 @@ class _Reader:
             self.faults += shape_faults(self.file, self.places, error, keys)
             return None
 
-    def _record(self, subject: Subject, tables: Mapping[str, Any], keys: tuple[str, ...]) -> None:
+    def _record(self, subject: Subject, tables: Any, keys: tuple[str, ...]) -> None:
         prefix = self.name if subject == "person" else f"{self.name}.case"
+        if not isinstance(tables, Mapping):
+            self.fault(keys, "is no table", f"declare each item as `[{'.'.join(keys)}.NAME]`")
+            return
         if not tables:
             self.fault(keys, "no item is declared", "declare at least one")
         what = "The person has a record here" if subject == "person" else "There is such a case"
@@ -270,6 +293,7 @@ class _Reader:
             self.fault((*keys, "category"), f"unknown category `{declared.category}`", remedy)
         if declared.reports and declared.type != "Won":
             self.fault((*keys, "reports"), "only an amount reports a thing", "remove `reports`")
+        self._check_codes(declared, (*keys, "codes"))
         self.items.append(
             Item(
                 name=".".join((prefix, *path)),
@@ -289,10 +313,18 @@ class _Reader:
             )
         )
 
+    def _check_codes(self, declared: _ItemTable, keys: tuple[str, ...]) -> None:
+        """A code stands for a word; of an item that is no text, only a yes or no has codes."""
+        if declared.codes and declared.type not in ("String", "ID", "Boolean"):
+            self.fault(keys, f"`{declared.type}` has no codes", "remove them, or make it a String")
+        if declared.type == "Boolean" and set(declared.codes.values()) - {"true", "false"}:
+            message = "a code of a Boolean stands for another word than `true` or `false`"
+            self.fault(keys, message, 'write it like `{ Y = "true", N = "false" }`')
+
     def _check_name(self, key: str, keys: tuple[str, ...]) -> None:
         if not _NAME.match(key):
-            self.fault(keys, f"`{key}` cannot name an item", "use camelCase letters and digits")
-        elif key in _RESERVED and len(keys) == 2 and key != "id":
+            self.fault(keys, f"`{key}` cannot name an item", _NAME_REMEDY)
+        elif key in _RESERVED.get(keys[:-1], ()):
             self.fault(keys, f"`{key}` is a word of the hub's own", "choose another name")
 
 

@@ -87,6 +87,8 @@ def shape_faults(
             message = f"unknown key `{entry['loc'][-1]}`"
         elif entry["type"] == "missing":
             message = f"`{entry['loc'][-1]}` is missing"
+        elif entry["type"] in ("model_type", "dict_type"):
+            message = "is no table"
         elif entry["type"] == "value_error":
             message, _, after = message.removeprefix("value error, ").partition("; ")
             remedy = after or remedy
@@ -97,4 +99,6 @@ def shape_faults(
 _SHAPE_REMEDIES = {
     "extra_forbidden": "remove it or correct its spelling",
     "missing": "add it",
+    "model_type": "write it as a table of keys",
+    "dict_type": "write it as a table of keys",
 }

@@ -7,6 +7,7 @@ never absent. Pure.
 from __future__ import annotations
 
 import datetime
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -54,7 +55,13 @@ def _int(value: Any) -> int:
 def _float(value: Any) -> float:
     if type(value) not in (int, float):
         raise _Wrong
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise _Wrong from error
+    if not math.isfinite(number):
+        raise _Wrong
+    return number
 
 
 def _boolean(value: Any) -> bool:
@@ -73,7 +80,7 @@ def _thousand_won(value: Any) -> int:
     return _won(_whole(value) * 1000)
 
 
-_DIGITS = re.compile(r"-?[0-9]{1,3}(,[0-9]{3})+\Z|-?[0-9]{1,19}\Z")
+_DIGITS = re.compile(r"-?[0-9]{1,3}(,[0-9]{3}){1,6}\Z|-?[0-9]{1,19}\Z")
 
 
 def _money_text(value: Any) -> int:
@@ -104,7 +111,7 @@ def _calendar(text: str) -> datetime.date:
 
 
 def _month(value: Any) -> str:
-    if re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", _text(value)) is None:
+    if re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", _text(value)) is None:
         raise _Wrong
     return str(value)
 
