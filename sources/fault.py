@@ -44,7 +44,9 @@ class Places:
         for number, line in enumerate(text.splitlines(), start=1):
             if match := self._TABLE.match(line):
                 table = _plain(match[1])
-                self._lines.setdefault(table, number)
+                steps = table.split(".")
+                for length in range(len(steps), 0, -1):
+                    self._lines.setdefault(".".join(steps[:length]), number)
             elif match := self._KEY.match(line):
                 key = _plain(match[1])
                 self._lines.setdefault(f"{table}.{key}" if table else key, number)

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import aiohttp
 import httpx
 import httpx_aiohttp
 import orjson
@@ -17,7 +18,6 @@ from sources.adapter import (
     Record,
     Reply,
     SourceRefused,
-    SourceTimeout,
     SourceUnavailable,
     expand,
     unset_faults,
@@ -107,15 +107,16 @@ class RestAdapter:
 
     async def ask(self, question: Question) -> Reply:
         """Ask once; a connection that broke under a read is tried once more, as reads are safe."""
-        request = self._request(question)
         try:
             try:
-                response = await self._client.send(request)
-            except (httpx.ReadError, httpx.RemoteProtocolError):
                 response = await self._client.send(self._request(question))
-        except httpx.TimeoutException as error:
-            raise SourceTimeout("the source did not answer in time") from error
-        except httpx.TransportError as error:
+            except httpx.TransportError as error:
+                if not _broke(error):
+                    raise
+                response = await self._client.send(self._request(question))
+        except (httpx.DecodingError, aiohttp.ClientResponseError) as error:
+            raise ContractBroken("the answer is not HTTP as it should be") from error
+        except (httpx.RequestError, aiohttp.ClientError) as error:
             raise SourceUnavailable("the source cannot be reached") from error
         _check_status(response)
         return self._reply(question, response.content)
@@ -129,8 +130,7 @@ class RestAdapter:
             }
         )
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        for name, value in question_headers(table.context, question):
-            headers[name] = value
+        headers |= question_headers(table.context, question)
         return self._client.build_request("POST", table.path, content=body, headers=headers)
 
     def _reply(self, question: Question, content: bytes) -> Reply:
@@ -151,7 +151,7 @@ class RestAdapter:
             fields = dict(raw)
             key = fields.pop(table.key, None)
             as_of = fields.pop(table.as_of, None) if table.as_of else None
-            if key not in asked:
+            if not isinstance(key, str) or key not in asked:
                 breaches["other-person"] = breaches.get("other-person", 0) + 1
             elif key in records:
                 raise ContractBroken("two records for one person")
@@ -164,7 +164,7 @@ class RestAdapter:
         await self._client.aclose()
 
 
-def question_headers(context: _Context, question: Question) -> list[tuple[str, str]]:
+def question_headers(context: _Context, question: Question) -> dict[str, str]:
     """The declared headers with what the question says of purpose, basis, case and operation."""
     told = question.context
     pairs = (
@@ -173,7 +173,17 @@ def question_headers(context: _Context, question: Question) -> list[tuple[str, s
         (context.case, told.case),
         (context.operation, told.operation),
     )
-    return [(name, value) for name, value in pairs if name is not None and value]
+    return {name: value for name, value in pairs if name is not None and value}
+
+
+def _broke(error: httpx.TransportError) -> bool:
+    """Whether an open connection broke; the transport's classes say it wrong, their causes right.
+
+    httpx-aiohttp gives `ConnectTimeout` for a refused connection as for one that was closed.
+    """
+    cause = error.__cause__
+    broken = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError)
+    return isinstance(cause, broken) and not isinstance(cause, aiohttp.ClientConnectorError)
 
 
 def _check_status(response: httpx.Response) -> None:
