@@ -119,7 +119,9 @@ def run(options: Options) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
-        asyncio.run(_demo(options))
+        loop = uvicorn.Config("", log_config=None).get_loop_factory()
+        with asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(_demo(options))
     except KeyboardInterrupt:
         _say("stopped")
     except (DemoFailed, LogUnavailable) as error:
@@ -154,7 +156,8 @@ async def _demo(options: Options) -> None:
 
 
 def _listen(port: int) -> socket.socket:
-    listener = socket.socket()
+    # Named as TCP, or asyncio would not turn off the waiting for more to send (TCP_NODELAY).
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))

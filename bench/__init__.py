@@ -1,0 +1,1 @@
+"""Measurements: medians of several rounds, as ratios where two things are compared."""
