@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
@@ -88,7 +89,7 @@ class SqlAdapter:
             )
         for item in source.items:
             if item.wire and _IDENTIFIER.match(item.wire[-1]) is None:
-                place = describe(("item", *item.path))
+                place = describe(_place(item))
                 message = f"`{item.wire[-1]}` is no plain column name"
                 faults.append(Fault(source.file, place, message, "correct its `wire`"))
         if table.case is None and any(item.subject == "case" for item in source.items):
@@ -142,7 +143,8 @@ class SqlAdapter:
         Invariant: the rows are those of the owner in the row beside them, and of nobody else.
         """
         wires = (item.wire[-1] for item in items)
-        rows = _table_of(declared.table, (declared.key, declared.order, *wires))
+        # An alias, or a list in its owners' own table would be compared with itself.
+        rows = _table_of(declared.table, (declared.key, declared.order, *wires)).alias()
         inner = (
             sa.select(*(rows.c[item.wire[-1]].label(f"c{n}") for n, item in enumerate(items)))
             .where(rows.c[declared.key] == owner.c[key])
@@ -170,9 +172,9 @@ class SqlAdapter:
                 if not error.connection_invalidated:
                     raise
                 rows = await self._fetch(statement, question.keys)
-        except sa.exc.ProgrammingError as error:
-            raise ContractBroken("the view lacks a declared table or column") from error
         except (SQLAlchemyError, OSError) as error:
+            if _lacks_a_name(error):
+                raise ContractBroken("the view lacks a declared table or column") from error
             raise SourceUnavailable("the database cannot be reached") from error
         breaches: dict[str, int] = {}
         records: dict[str, Record] = {}
@@ -198,6 +200,20 @@ class SqlAdapter:
     async def close(self) -> None:
         """Close the pooled connections."""
         await self._engine.dispose()
+
+
+def _place(item: Item) -> tuple[str, ...]:
+    """Where an item stands in its declaration."""
+    subject = ("case",) if item.subject == "case" else ()
+    return (*subject, *(step for key in item.path for step in ("item", key)))
+
+
+def _lacks_a_name(error: Exception) -> bool:
+    """Whether the database knows no such table or column; SQLite has only its general code."""
+    if isinstance(error, sa.exc.ProgrammingError):
+        return True
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    return bool(code == sqlite3.SQLITE_ERROR)
 
 
 def _table_of(name: str, columns: Iterable[str]) -> sa.TableClause:
