@@ -151,7 +151,9 @@ def judge_recipient(
         return "no such recipient"
     if caller.recipient is None or caller.recipient in (recipient, *facts.members):
         return "the caller's own household"
-    if purpose.jurisdiction == "district" and facts.district != caller.district:
+    if purpose.jurisdiction == "district" and (
+        facts.district is None or facts.district != caller.district
+    ):
         return "outside the caller's district"
     if purpose.relation == "case":
         households: Collection[str | None] = {case.household for case in cases}
@@ -169,7 +171,8 @@ def _surveyed(caller: Caller, purpose: Purpose, facts: RecipientFacts) -> bool:
         if paid.state == "paid" and paid.programme in purpose.programmes
     ]
     return any(
-        paid.office == caller.office
+        paid.office is not None
+        and paid.office == caller.office
         and paid.month is not None
         and facts.receipts_month is not None
         and paid.month >= facts.receipts_month

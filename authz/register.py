@@ -118,13 +118,14 @@ def read_register(folder: Path, catalogue: Catalogue) -> tuple[Register, list[Fa
     tables: dict[str, _Table] = {}
     places: dict[str, Places] = {}
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.toml")):
+    paths = sorted(folder.glob("*.toml"))
+    for path in paths:
         content = path.read_bytes()
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(content).digest())
         table = _read(path.name, content, places, faults)
         if table is not None:
             tables[path.stem] = table
-    if not places:
+    if not paths:
         faults.append(Fault(str(folder.name), "the folder", "no purpose", "add a TOML file to it"))
     for code, table in tables.items():
         faults += _faults(code, table, tables, catalogue, places[code])

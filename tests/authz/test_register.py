@@ -1,0 +1,361 @@
+"""The purpose register: what is inherited, what is forbidden, and every fault of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from authz.register import Decision, Register, read_register
+from sources.declaration import Catalogue, read_catalogue
+from sources.fault import Fault
+
+TAX = """\
+[source]
+agency = "Tax"
+description = "Income"
+adapter = "rest"
+
+[item.pay]
+description = "Pay"
+type = "Won"
+category = "income"
+
+[item.illness]
+description = "Illness"
+type = "String"
+category = "health"
+
+[item.wages]
+description = "Wages"
+type = "list"
+
+[item.wages.item.payer]
+description = "Payer"
+type = "String"
+category = "employment"
+
+[case.item.state]
+description = "State"
+type = "String"
+category = "case"
+"""
+BASIS = 'legal_basis = { act = "Basic Pension Act", article = "Article 11", mark = "K" }\n'
+ROOT = 'title = "Decide"\n' + BASIS
+CHILD = ROOT + 'parent = "root"\n'
+ROLES = 'roles = ["caseworker"]\n'
+SEEN = '[allow]\ncategories = ["existence", "income"]\n'
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
+    folder = tmp_path_factory.mktemp("catalogue")
+    (folder / "tax.toml").write_text(TAX)
+    found, faults = read_catalogue(folder, ["tax"], "tax", "tax")
+    assert faults == []
+    return found
+
+
+Read = Callable[..., tuple[Register, list[Fault]]]
+
+
+@pytest.fixture
+def read(tmp_path: Path, catalogue: Catalogue) -> Read:
+    """Reads a register of purposes by code, dots written as `__`."""
+
+    def read(**purposes: str) -> tuple[Register, list[Fault]]:
+        for code, text in purposes.items():
+            (tmp_path / f"{code.replace('__', '.')}.toml").write_text(text, encoding="utf-8")
+        return read_register(tmp_path, catalogue)
+
+    return read
+
+
+def register_of(found: tuple[Register, list[Fault]]) -> Register:
+    register, faults = found
+    assert faults == []
+    return register
+
+
+def faults_of(found: tuple[Register, list[Fault]]) -> list[str]:
+    return [str(fault) for fault in found[1]]
+
+
+def allowed(found: tuple[Register, list[Fault]], code: str) -> set[str]:
+    return set(register_of(found).purposes[code].allowed_items)
+
+
+def test_a_purpose_is_read_in_full(read: Read) -> None:
+    text = (
+        CHILD + ROLES + 'relation = "case"\nprogrammes = ["pension"]\njurisdiction = "district"\n'
+    )
+    purpose = register_of(read(root=ROOT, pension__application=text)).purposes[
+        "pension.application"
+    ]
+    assert (purpose.code, purpose.title, purpose.parent) == (
+        "pension.application",
+        "Decide",
+        "root",
+    )
+    assert purpose.legal_basis.text == "Basic Pension Act, Article 11"
+    assert (set(purpose.roles), set(purpose.programmes)) == ({"caseworker"}, {"pension"})
+    assert (purpose.relation, purpose.jurisdiction, purpose.case_needed) == (
+        "case",
+        "district",
+        True,
+    )
+
+
+def test_what_is_left_out_reaches_nobody(read: Read) -> None:
+    purpose = register_of(read(root=ROOT)).purposes["root"]
+    assert (purpose.roles, purpose.relation, purpose.case_needed) == (frozenset(), "none", False)
+    assert purpose.allowed_items == ()
+
+
+def test_every_item_of_the_catalogue_has_a_decision(read: Read, catalogue: Catalogue) -> None:
+    assert register_of(read(root=ROOT)).purposes["root"].decisions.keys() == catalogue.items.keys()
+
+
+@pytest.mark.parametrize(
+    ("selection", "items"),
+    [
+        ('items = ["tax.pay"]', {"tax.pay"}),
+        ('categories = ["employment"]', {"tax.wages.payer"}),
+        (
+            'sources = ["tax"]',
+            {
+                "tax.exists",
+                "tax.pay",
+                "tax.illness",
+                "tax.wages.payer",
+                "tax.case.exists",
+                "tax.case.state",
+            },
+        ),
+    ],
+)
+def test_items_are_allowed_by_name_category_or_source(
+    read: Read, selection: str, items: set[str]
+) -> None:
+    assert allowed(read(root=ROOT + f"[allow]\n{selection}\n"), "root") == items
+
+
+def test_what_nobody_names_is_denied(read: Read) -> None:
+    purpose = register_of(read(root=ROOT)).purposes["root"]
+    assert purpose.decisions["tax.pay"] == Decision(
+        "tax.pay",
+        False,
+        "`root` does not name it",
+        "leave `tax.pay` out, or ask under a purpose that names it",
+    )
+
+
+def test_what_an_ancestor_allows_is_inherited(read: Read) -> None:
+    found = read(
+        root=ROOT + '[allow]\nitems = ["tax.pay"]\n',
+        middle=CHILD,
+        leaf=ROOT + 'parent = "middle"\n[allow]\nitems = ["tax.illness"]\n',
+    )
+    assert allowed(found, "leaf") == {"tax.pay", "tax.illness"}
+
+
+def test_what_a_child_allows_its_parent_does_not_get(read: Read) -> None:
+    found = read(root=ROOT, leaf=CHILD + '[allow]\nitems = ["tax.pay"]\n')
+    assert allowed(found, "root") == set()
+
+
+def test_an_allowance_says_which_purpose_of_the_line_gave_it(read: Read) -> None:
+    found = read(root=ROOT + '[allow]\ncategories = ["income"]\n', leaf=CHILD)
+    decision = register_of(found).purposes["leaf"].decisions["tax.pay"]
+    assert decision == Decision("tax.pay", True, "`root` allows category `income`", "")
+
+
+@pytest.mark.parametrize(
+    ("prohibit", "reason"),
+    [
+        ('items = ["tax.pay"]', "item `tax.pay`"),
+        ('categories = ["income"]', "category `income`"),
+        ('sources = ["tax"]', "source `tax`"),
+    ],
+)
+@pytest.mark.parametrize("where", ["root", "leaf"])
+def test_a_prohibition_anywhere_on_the_line_wins(
+    read: Read, where: str, prohibit: str, reason: str
+) -> None:
+    allow = '[allow]\ncategories = ["income"]\n'
+    texts = {"root": ROOT + allow, "leaf": CHILD + allow}
+    texts[where] += f"[prohibit]\n{prohibit}\n"
+    decision = register_of(read(**texts)).purposes["leaf"].decisions["tax.pay"]
+    assert decision == Decision(
+        "tax.pay", False, f"`{where}` prohibits {reason}", "leave `tax.pay` out"
+    )
+
+
+def test_a_prohibition_of_a_sibling_is_its_own(read: Read) -> None:
+    found = read(
+        root=ROOT + '[allow]\nitems = ["tax.pay"]\n',
+        one=CHILD,
+        other=CHILD + '[prohibit]\nitems = ["tax.pay"]\n',
+    )
+    assert allowed(found, "one") == {"tax.pay"}
+
+
+def test_roles_relation_and_programmes_are_not_inherited(read: Read) -> None:
+    text = ROOT + ROLES + 'relation = "case"\nprogrammes = ["pension"]\n'
+    purpose = register_of(read(root=text, leaf=CHILD)).purposes["leaf"]
+    assert (purpose.relation, *purpose.roles, *purpose.programmes) == ("none",)
+
+
+FAULTS: Mapping[str, tuple[dict[str, str], list[str]]] = {
+    "an unknown item": (
+        {"root": ROOT + '[allow]\nitems = ["tax.pya"]\n'},
+        ["root.toml: allow.items (line 4): unknown name `tax.pya`; did you mean `tax.pay`?"],
+    ),
+    "a list, which is no item": (
+        {"root": ROOT + '[prohibit]\nitems = ["tax.wages"]\n'},
+        [
+            "root.toml: prohibit.items (line 4): unknown name `tax.wages`; "
+            "did you mean `tax.wages.payer`?"
+        ],
+    ),
+    "an unknown category": (
+        {"root": ROOT + '[prohibit]\ncategories = ["helth"]\n'},
+        ["root.toml: prohibit.categories (line 4): unknown name `helth`; did you mean `health`?"],
+    ),
+    "a parent that is not there": (
+        {"root": ROOT, "leaf": ROOT + 'parent = "rot"\n'},
+        ["leaf.toml: parent (line 3): there is no purpose `rot`; did you mean `root`?"],
+    ),
+    "a purpose that is its own parent": (
+        {"root": CHILD},
+        ["root.toml: parent (line 3): the purpose is its own ancestor; break the circle"],
+    ),
+    "a circle": (
+        {"root": ROOT + 'parent = "leaf"\n', "leaf": CHILD},
+        [
+            "leaf.toml: parent (line 3): the purpose is its own ancestor; break the circle",
+            "root.toml: parent (line 3): the purpose is its own ancestor; break the circle",
+        ],
+    ),
+    "an item both allowed and prohibited": (
+        {"root": ROOT + '[allow]\nitems = ["tax.pay"]\n[prohibit]\ncategories = ["income"]\n'},
+        [
+            "root.toml: allow.items (line 4): `tax.pay` is allowed by name and prohibited by "
+            "category `income`; take it out of one of the two"
+        ],
+    ),
+    "items without their record": (
+        {"root": ROOT + ROLES + '[allow]\nitems = ["tax.pay", "tax.case.state"]\n'},
+        [
+            "root.toml: allow (line 4): items of the source are allowed, but not "
+            "`tax.case.exists`; allow the category `existence` too",
+            "root.toml: allow (line 4): items of the source are allowed, but not "
+            "`tax.exists`; allow the category `existence` too",
+        ],
+    ),
+    "a case of no programme": (
+        {"root": ROOT + ROLES + 'relation = "case"\n'},
+        ["root.toml: programmes: no programme is covered; name at least one"],
+    ),
+    "a survey of no programme": (
+        {"root": ROOT + ROLES + 'relation = "receipt"\n'},
+        ["root.toml: programmes: no programme is covered; name at least one"],
+    ),
+    "an unknown key": (
+        {"root": ROOT + 'role = ["caseworker"]\n'},
+        ["root.toml: role (line 3): unknown key `role`; remove it or correct its spelling"],
+    ),
+    "an unknown key of a selection": (
+        {"root": ROOT + '[allow]\nitem = ["tax.pay"]\n'},
+        ["root.toml: allow.item (line 4): unknown key `item`; remove it or correct its spelling"],
+    ),
+    "a missing legal basis": (
+        {"root": 'title = "Decide"\n'},
+        ["root.toml: legal_basis: `legal_basis` is missing; add it"],
+    ),
+    "an unknown relation": (
+        {"root": ROOT + 'relation = "friend"\n'},
+        [
+            "root.toml: relation (line 3): input should be 'case', 'receipt', 'self' or 'none'; "
+            "correct the value"
+        ],
+    ),
+    "what is not TOML": (
+        {"root": "title =\n"},
+        [
+            "root.toml: the file: is not TOML: Invalid value (at line 1, column 8); "
+            "correct the line named"
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("purposes", "faults"), FAULTS.values(), ids=FAULTS.keys())
+def test_a_fault_is_told_with_file_place_and_remedy(
+    read: Read, purposes: dict[str, str], faults: list[str]
+) -> None:
+    assert faults_of(read(**purposes)) == faults
+
+
+def test_a_folder_without_purposes_is_a_fault(tmp_path: Path, catalogue: Catalogue) -> None:
+    (tmp_path / "purposes").mkdir()
+    assert faults_of(read_register(tmp_path / "purposes", catalogue)) == [
+        "purposes: the folder: no purpose; add a TOML file to it"
+    ]
+
+
+def test_a_file_that_is_not_utf_8_is_a_fault(tmp_path: Path, catalogue: Catalogue) -> None:
+    (tmp_path / "root.toml").write_bytes('title = "복지"'.encode("euc-kr"))
+    assert faults_of(read_register(tmp_path, catalogue)) == [
+        "root.toml: the file: is not TOML: 'utf-8' codec can't decode byte 0xba in position 9: "
+        "invalid start byte; correct the line named"
+    ]
+
+
+def test_every_fault_of_every_file_is_told_at_once(read: Read) -> None:
+    found = read(
+        leaf=ROOT + 'parent = "rot"\nrelaton = "case"\n[allow]\nitems = ["tax.pay", 5]\n',
+        other=CHILD + '[allow]\nitems = ["tax.a"]\ncategories = ["b"]\n',
+        root=ROOT + '[prohibit]\nitems = ["tax.c"]\n',
+    )
+    assert [(fault.file, fault.place) for fault in found[1]] == [
+        ("leaf.toml", "allow.items.1 (line 6)"),
+        ("leaf.toml", "relaton (line 4)"),
+        ("other.toml", "allow.items (line 5)"),
+        ("other.toml", "allow.categories (line 6)"),
+        ("root.toml", "prohibit.items (line 4)"),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["allow", "prohibit"])
+def test_an_item_of_a_source_that_is_not_enabled_is_passed_over(read: Read, kind: str) -> None:
+    assert faults_of(read(root=ROOT + f'[{kind}]\nitems = ["army.rank"]\n')) == []
+
+
+def test_the_version_changes_with_a_files_content(read: Read) -> None:
+    before = register_of(read(root=ROOT)).version
+    assert register_of(read(root=ROOT + "# a remark\n")).version != before
+
+
+def test_the_version_changes_with_a_files_name(read: Read, tmp_path: Path) -> None:
+    before = register_of(read(root=ROOT)).version
+    (tmp_path / "root.toml").rename(tmp_path / "stem.toml")
+    assert register_of(read()).version != before
+
+
+def test_the_version_changes_with_one_more_file(read: Read) -> None:
+    before = register_of(read(root=ROOT)).version
+    assert register_of(read(other=ROOT)).version != before
+
+
+def test_the_version_comes_back_with_an_old_register(read: Read) -> None:
+    before = register_of(read(root=ROOT)).version
+    register_of(read(root=ROOT + SEEN))
+    assert register_of(read(root=ROOT)).version == before
+
+
+def test_the_version_is_that_of_the_purposes_alone(read: Read, tmp_path: Path) -> None:
+    before = register_of(read(root=ROOT)).version
+    (tmp_path / "README.md").write_text("About the register")
+    assert register_of(read()).version == before
