@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -89,7 +89,7 @@ class Issuer(_Section):
     issuer: str = Field(description="The `iss` of its tokens.")
     audience: str = Field(description="The `aud` that tokens for this hub carry.")
     keys: str = Field(description="Its key set (RFC 7517): a file, or an `https` address.")
-    algorithms: tuple[str, ...] = Field(
+    algorithms: tuple[Literal["ES256", "EdDSA", "RS256"], ...] = Field(
         ("ES256", "EdDSA", "RS256"), description="Signature algorithms accepted."
     )
     token_types: tuple[str, ...] = Field(

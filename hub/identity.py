@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
+import warnings
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
+import aiohttp
 import httpx
 import httpx_aiohttp
 from aiocache import SimpleMemoryCache
 from joserfc import jws, jwt
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import KeySet
+from pydantic import BaseModel
 
 from authz.caller import Caller
 from hub.config import Issuer
@@ -30,34 +35,53 @@ REFETCH_AFTER = 60
 """A key set is fetched again for an unknown key at most once in so many seconds."""
 
 
+_UNUSABLE = (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError, TypeError, JoseError)
+"""What becomes of a key set that cannot be had, or is none."""
+
+
 class TokenRefused(Exception):
     """The token does not hold; the message says why, and nothing of the token."""
+
+
+class _Published(BaseModel):
+    """A key set as an issuer publishes it (RFC 7517, section 5)."""
+
+    keys: list[dict[str, Any]]
 
 
 class KeySets:
     """The issuers' key sets, from files or addresses, cached."""
 
-    def __init__(self) -> None:
+    def __init__(self, refetch_after: float) -> None:
         self._cache = SimpleMemoryCache()
+        self._refetch_after = refetch_after
         self._fetched: dict[str, float] = {}
+        self._fetching: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._client = httpx.AsyncClient(
             transport=httpx_aiohttp.AiohttpTransport(trust_env=False), timeout=5.0, trust_env=False
         )
 
     async def find(self, issuer: Issuer, kid: str) -> Any:
         """The key with this id. Raises TokenRefused."""
-        known: KeySet | None = await self._cache.get(issuer.keys)
-        found = _by_id(known, kid)
-        if found is None and (known is None or self._may_fetch(issuer.keys)):
-            known = await self._read(issuer.keys)
-            await self._cache.set(issuer.keys, known, ttl=KEYS_KEPT)
-            found = _by_id(known, kid)
+        found = _by_id(await self._cache.get(issuer.keys), kid)
+        if found is None:
+            # Whoever comes while the keys are fetched waits for them.
+            async with self._fetching[issuer.keys]:
+                found = _by_id(await self._known(issuer.keys, kid), kid)
         if found is None:
             raise TokenRefused("it is signed with a key that its issuer does not publish")
         return found
 
+    async def _known(self, address: str, kid: str) -> KeySet:
+        known: KeySet | None = await self._cache.get(address)
+        if known is None or (_by_id(known, kid) is None and self._may_fetch(address)):
+            known = await self._read(address)
+            await self._cache.set(address, known, ttl=KEYS_KEPT)
+        return known
+
     def _may_fetch(self, address: str) -> bool:
-        return time.monotonic() - self._fetched.get(address, -REFETCH_AFTER) >= REFETCH_AFTER
+        last = self._fetched.get(address)
+        return last is None or time.monotonic() - last >= self._refetch_after
 
     async def _read(self, address: str) -> KeySet:
         if not self._may_fetch(address):
@@ -70,8 +94,9 @@ class KeySets:
                 content = response.content
             else:
                 content = await asyncio.to_thread(Path(address).read_bytes)
-            return KeySet.import_key_set(json.loads(content))
-        except (httpx.HTTPError, OSError, ValueError, JoseError) as error:
+            published = _Published.model_validate_json(content)
+            return KeySet.import_key_set({"keys": published.keys})
+        except _UNUSABLE as error:
             raise TokenRefused("its issuer's keys cannot be had at present") from error
 
     async def close(self) -> None:
@@ -86,9 +111,9 @@ def _by_id(known: KeySet | None, kid: str) -> Any:
 class Identity:
     """Verifies tokens of the configured issuers."""
 
-    def __init__(self, issuers: Sequence[Issuer]) -> None:
+    def __init__(self, issuers: Sequence[Issuer], refetch_after: float = REFETCH_AFTER) -> None:
         self._issuers = {issuer.issuer: issuer for issuer in issuers}
-        self._keys = KeySets()
+        self._keys = KeySets(refetch_after)
 
     async def caller(self, authorization: str | None) -> Caller:
         """The caller that an `Authorization` header stands for. Raises TokenRefused."""
@@ -110,7 +135,10 @@ class Identity:
             raise TokenRefused("its header names no key (`kid`)")
         key = await self._keys.find(issuer, header["kid"])
         try:
-            verified = jwt.decode(token, key, algorithms=list(issuer.algorithms))
+            with warnings.catch_warnings():
+                # RFC 9864 renames EdDSA; which names are accepted is the operator's setting.
+                warnings.simplefilter("ignore", SecurityWarning)
+                verified = jwt.decode(token, key, algorithms=list(issuer.algorithms))
         except (JoseError, ValueError) as error:
             raise TokenRefused("its signature does not hold") from error
         return _caller(verified.claims, issuer)
@@ -126,7 +154,7 @@ def _peek(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         compact = jws.extract_compact(token.encode("ascii"))
         claims = json.loads(compact.payload)
         header = compact.headers()
-    except (JoseError, ValueError) as error:
+    except (JoseError, ValueError, RecursionError) as error:
         raise TokenRefused("it is no signed JWT") from error
     if not isinstance(claims, dict):
         raise TokenRefused("its payload holds no claims")
@@ -136,7 +164,7 @@ def _peek(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
 def _caller(claims: Mapping[str, Any], issuer: Issuer) -> Caller:
     now = time.time()
     expiry = claims.get("exp")
-    if not isinstance(expiry, int | float) or expiry < now - LEEWAY:
+    if not _is_number(expiry) or expiry < now - LEEWAY:
         raise TokenRefused("it has expired")
     for name in ("nbf", "iat"):
         if name in claims and (not _is_number(claims[name]) or claims[name] > now + LEEWAY):
@@ -162,8 +190,9 @@ def _caller(claims: Mapping[str, Any], issuer: Issuer) -> Caller:
     )
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    """A number as JSON has it: Python reads `NaN` and `Infinity` too, which never expire."""
+    return type(value) is int or (type(value) is float and math.isfinite(value))
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str | None:
