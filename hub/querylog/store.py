@@ -46,6 +46,7 @@ class Store:
         self._batch = batch
         self._waiting: list[tuple[dict[str, Any], asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
+        self._closing = False
         self._writer: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -88,14 +89,19 @@ class Store:
                     self._waiting[: self._batch],
                     self._waiting[self._batch :],
                 )
-                await self._commit(group)
+                # A record that nobody waits for any more was told to have failed.
+                group = [entry for entry in group if not entry[1].done()]
+                if group:
+                    await self._commit(group)
+            if self._closing:
+                return
 
     async def _commit(self, group: Sequence[tuple[dict[str, Any], asyncio.Future[None]]]) -> None:
         failure: LogUnavailable | None = None
         try:
             async with self._engine.begin() as connection:
                 await connection.execute(sa.insert(RECORDS), [row for row, _ in group])
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - the writer outlives whatever a driver raises
             failure = LogUnavailable("the query log cannot be written")
             failure.__cause__ = error
         for _, durable in group:
@@ -124,9 +130,9 @@ class Store:
     async def close(self) -> None:
         """Commit what waits, then close."""
         if self._writer is not None:
-            waiting = [durable for _, durable in self._waiting]
-            if not self._writer.done():
-                await asyncio.gather(*waiting, return_exceptions=True)
+            self._closing = True
+            self._wake.set()
+            await asyncio.wait([self._writer], timeout=TIMEOUT)
             self._writer.cancel()
         await self._engine.dispose()
 
