@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 import authz
 import schema
@@ -111,6 +111,13 @@ class Console(_Section):
     )
 
 
+def _some(issuers: tuple[Issuer, ...]) -> tuple[Issuer, ...]:
+    # pydantic's own `min_length` would call an issuer with a fault none at all.
+    if not issuers:
+        raise ValueError("there is no issuer; add an `[[issuers]]` table")
+    return issuers
+
+
 class Settings(_Section):
     """All settings of a hub."""
 
@@ -121,7 +128,7 @@ class Settings(_Section):
     log: Log
     limits: Limits = Field(default_factory=Limits)
     console: Console = Field(default_factory=Console)
-    issuers: tuple[Issuer, ...] = Field(min_length=1)
+    issuers: Annotated[tuple[Issuer, ...], AfterValidator(_some)]
 
 
 _PATHS = (
@@ -156,8 +163,8 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
         table = document.get(section)
         if isinstance(table, dict) and isinstance(table.get(key), str):
             table[key] = str(path.parent / table[key])
-    for issuer in document.get("issuers", []):
-        keys = issuer.get("keys") if isinstance(issuer, dict) else None
+    for issuer in _issuers(document):
+        keys = issuer.get("keys")
         if isinstance(keys, str) and "://" not in keys:
             issuer["keys"] = str(path.parent / keys)
     try:
@@ -173,10 +180,19 @@ def _override(document: dict[str, Any], environment: Mapping[str, str]) -> None:
         section, _, key = name.removeprefix("HUB_").lower().partition("_")
         if not name.startswith("HUB_") or not key:
             continue
-        if section == "issuer" and len(document.get("issuers", [])) == 1:
-            document["issuers"][0][key] = value
+        issuers = _issuers(document)
+        if section == "issuer" and len(issuers) == 1:
+            issuers[0][key] = value
         elif section in ("server", "sources", "roles", "register", "log", "limits", "console"):
-            document.setdefault(section, {})[key] = value
+            table = document.setdefault(section, {})
+            if isinstance(table, dict):
+                table[key] = value
+
+
+def _issuers(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The issuers' tables; whatever else stands there, the settings' check tells."""
+    found = document.get("issuers")
+    return [table for table in found if isinstance(table, dict)] if isinstance(found, list) else []
 
 
 def _check_packages() -> None:
