@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from sources.fault import Fault, Places, nearest, shape_faults
 
@@ -101,6 +101,13 @@ def _seconds(value: Any) -> float:
     return float(match[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0}[match[2]]
 
 
+def _category(value: str) -> str:
+    if value not in CATEGORIES or value == "existence":
+        remedy = nearest(value, set(CATEGORIES) - {"existence"})
+        raise ValueError(f"unknown category `{value}`; {remedy}")
+    return value
+
+
 def _tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
@@ -118,7 +125,7 @@ class _SourceTable(_Strict):
 class _ItemTable(_Strict):
     description: str
     type: ItemType
-    category: str
+    category: Annotated[str, AfterValidator(_category)]
     wire: str | None = None
     per: Literal["year", "month"] | None = None
     counts_as: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = ()
@@ -288,9 +295,6 @@ class _Reader:
         declared = self._table(_ItemTable, table, keys)
         if declared is None:
             return
-        if declared.category not in CATEGORIES or declared.category == "existence":
-            remedy = nearest(declared.category, set(CATEGORIES) - {"existence"})
-            self.fault((*keys, "category"), f"unknown category `{declared.category}`", remedy)
         if declared.reports and declared.type != "Won":
             self.fault((*keys, "reports"), "only an amount reports a thing", "remove `reports`")
         self._check_codes(declared, (*keys, "codes"))
