@@ -7,7 +7,7 @@ be evaluated denies.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from authz.caller import Caller
@@ -16,16 +16,19 @@ from authz.register import Decision, Purpose
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The items an operation asks for: of those it names, of household members, of cases."""
+    """The items an operation asks for: of those it names, of others of their households, of cases.
 
-    recipient: tuple[str, ...]
-    member: tuple[str, ...]
+    `others` holds the items that lead to the others too.
+    """
+
+    own: tuple[str, ...]
+    others: tuple[str, ...]
     case: tuple[str, ...]
 
     @property
     def items(self) -> tuple[str, ...]:
         """Every item once, in order."""
-        return tuple(dict.fromkeys((*self.recipient, *self.member, *self.case)))
+        return tuple(dict.fromkeys((*self.own, *self.others, *self.case)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +63,29 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class RecipientFacts:
-    """What the registers say of a recipient, as far as the rules of access rest on it."""
+    """What the identity register says of a recipient, as far as the rules of access rest on it.
+
+    `members` is None where the register does not know them: nobody, then, is known not to be one.
+    """
 
     household: str | None
     district: str | None
-    members: tuple[str, ...]
-    receipts: tuple[Paid, ...] = ()
-    receipts_month: str | None = None
+    members: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipts:
+    """What a recipient was paid, and the month (`YYYY-MM`) up to which that is known."""
+
+    paid: tuple[Paid, ...]
+    month: str | None
 
 
 def decide(caller: Caller, purpose: Purpose, asked: Asked) -> Verdict:
     """Decide every item of an operation, without any fact about the subject.
 
     Every item is decided by itself; that its source may be known to have a record is an item of
-    its own (`exists`), which the register's check makes sure goes with the others.
+    its own (`exists`), without which no other of the source is granted.
     """
     refusal = _refusal(caller, purpose)
     if refusal is not None:
@@ -85,7 +97,7 @@ def decide(caller: Caller, purpose: Purpose, asked: Asked) -> Verdict:
     decisions = [purpose.decisions[item] for item in asked.items]
     denied = [decision for decision in decisions if not decision.allowed]
     if purpose.relation == "self":
-        of_others = set(asked.member) | set(asked.case)
+        of_others = set(asked.others) | set(asked.case)
         rule = f"`{purpose.code}` reads one's own record and nothing else"
         denied += [
             Decision(item, False, rule, "ask for your own record only")
@@ -100,6 +112,11 @@ def decide(caller: Caller, purpose: Purpose, asked: Asked) -> Verdict:
             if purpose.decisions[item].allowed
         ]
     refused = {decision.item for decision in denied}
+    for item in asked.items:
+        exists = purpose.exists[item]
+        if exists in refused and item not in refused:
+            denied.append(Decision(item, False, f"`{exists}` is denied", f"leave `{item}` out"))
+    refused |= {decision.item for decision in denied}
     return Verdict(frozenset(asked.items) - refused, tuple(denied))
 
 
@@ -144,11 +161,16 @@ def judge_recipient(
     facts: RecipientFacts | None,
     cases: Iterable[CaseFacts],
 ) -> str | None:
-    """Why the caller may not reach a recipient; None where they may."""
+    """Why the caller may not reach a recipient; None where they may, as far as these facts tell.
+
+    Where the purpose rests on receipts, `judge_receipts` has to agree too.
+    """
     if purpose.relation == "self":
         return None if recipient == caller.recipient else "not the caller's own record"
-    if facts is None or facts.household is None:
+    if facts is None:
         return "no such recipient"
+    if facts.household is None or facts.members is None:
+        return "no household is known"
     if caller.recipient is None or caller.recipient in (recipient, *facts.members):
         return "the caller's own household"
     if purpose.jurisdiction == "district" and (
@@ -158,23 +180,20 @@ def judge_recipient(
     if purpose.relation == "case":
         households: Collection[str | None] = {case.household for case in cases}
         return None if facts.household in households else "no case concerns the household"
-    if purpose.relation == "receipt":
-        return None if _surveyed(caller, purpose, facts) else "receives nothing under survey"
-    return "the purpose reaches no person"
+    return None if purpose.relation == "receipt" else "the purpose reaches no person"
 
 
-def _surveyed(caller: Caller, purpose: Purpose, facts: RecipientFacts) -> bool:
-    """Whether a programme under survey was paid by the caller's office in the latest month."""
-    receipts: Sequence[Paid] = [
-        paid
-        for paid in facts.receipts
-        if paid.state == "paid" and paid.programme in purpose.programmes
-    ]
-    return any(
-        paid.office is not None
-        and paid.office == caller.office
-        and paid.month is not None
-        and facts.receipts_month is not None
-        and paid.month >= facts.receipts_month
-        for paid in receipts
-    )
+def judge_receipts(caller: Caller, purpose: Purpose, receipts: Receipts) -> str | None:
+    """Why receipts give no reason to look; None where the caller's office pays one now."""
+    for paid in receipts.paid:
+        if (
+            paid.state == "paid"
+            and paid.programme in purpose.programmes
+            and paid.office is not None
+            and paid.office == caller.office
+            and paid.month is not None
+            and receipts.month is not None
+            and paid.month >= receipts.month
+        ):
+            return None
+    return "receives nothing under survey"

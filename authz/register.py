@@ -81,7 +81,10 @@ class Decision:
 
 @dataclass(frozen=True)
 class Purpose:
-    """A purpose, compiled: `decisions` has one for every item of the enabled sources."""
+    """A purpose, compiled: `decisions` has one for every item of the enabled sources.
+
+    `exists` names, for every item, the item of its source's having a record.
+    """
 
     code: str
     title: str
@@ -92,6 +95,7 @@ class Purpose:
     programmes: frozenset[str]
     jurisdiction: Literal["district", "none"]
     decisions: Mapping[str, Decision]
+    exists: Mapping[str, str]
 
     @property
     def case_needed(self) -> bool:
@@ -227,6 +231,7 @@ def _compile(code: str, tables: Mapping[str, _Table], catalogue: Catalogue) -> P
         programmes=frozenset(table.programmes),
         jurisdiction=table.jurisdiction,
         decisions=decisions,
+        exists={item.name: exists_name(item) for item in catalogue.items.values()},
     )
 
 

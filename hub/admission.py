@@ -74,13 +74,12 @@ def admit(
     if purpose is None:
         message = "the operation touches data items, and `Hub-Purpose` names no known purpose"
         raise refused("PURPOSE_REQUIRED", message)
-    people = sum(len(keys) for _, keys in whom.by_root)
-    if people > limits.ids:
-        raise refused("TOO_MANY_IDS", f"{people} ids, {limits.ids} are the most")
-    if plan.fields * people > limits.cost:
-        raise refused(
-            "TOO_COSTLY", f"{plan.fields} fields of {people} people, {limits.cost} are the most"
-        )
+    named = sum(len(keys) for _, keys in whom.by_root)
+    if named > limits.ids:
+        raise refused("TOO_MANY_IDS", f"{named} ids, {limits.ids} are the most")
+    cost = sum(root.cost * len(keys) for root, keys in whom.by_root)
+    if cost > limits.cost:
+        raise refused("TOO_COSTLY", f"it would cost {cost}, {limits.cost} is the most")
     verdict = decide(caller, purpose, plan.asked)
     if verdict.denied and not (withhold and verdict.granted):
         raise Denied(verdict.denied)

@@ -74,12 +74,14 @@ class Limits(_Section):
     """What one request may be."""
 
     body_bytes: int = Field(65_536, ge=1024, description="Most bytes of a request body.")
-    tokens: int = Field(4_000, ge=10, description="Most tokens of a document.")
+    tokens: int = Field(2_000, ge=10, description="Most tokens of a document.")
     depth: int = Field(12, ge=2, description="Deepest nesting of fields.")
     aliases: int = Field(60, ge=0, description="Most aliases, fragments counted where spread.")
-    fields: int = Field(2_000, ge=10, description="Most fields, fragments counted where spread.")
+    fields: int = Field(1_000, ge=10, description="Most fields, fragments counted where spread.")
     ids: int = Field(500, ge=1, description="Most ids in one operation.")
-    cost: int = Field(100_000, ge=100, description="Most fields times people.")
+    cost: int = Field(
+        100_000, ge=100, description="Most fields times people, those in lists weighed eightfold."
+    )
     rounds: int = Field(6, ge=3, description="Most rounds of calls to the sources.")
 
 

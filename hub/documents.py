@@ -38,8 +38,8 @@ from graphql.language import FloatValueNode, IntValueNode, StringValueNode
 from hub.config import Limits
 from hub.errors import RequestRefused, error, refused
 
-KEPT = 1024
-"""Documents kept parsed and validated; the least recently used goes first."""
+KEPT = 500_000
+"""Characters of documents kept parsed and validated; the least recently used goes first."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ class Documents:
         self._schema = schema
         self._limits = limits
         self._kept: OrderedDict[str, Document] = OrderedDict()
+        self._size = 0
 
     def read(self, text: str) -> Document:
         """The document of a text. Raises RequestRefused."""
@@ -79,8 +80,10 @@ class Documents:
             return document
         document = self._make(text)
         self._kept[text] = document
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+        self._size += len(text)
+        while self._size > KEPT:
+            gone, _ = self._kept.popitem(last=False)
+            self._size -= len(gone)
         return document
 
     def _make(self, text: str) -> Document:
@@ -97,8 +100,11 @@ class Documents:
                 operations[definition.name.value if definition.name else None] = definition
             elif isinstance(definition, FragmentDefinitionNode):
                 fragments[definition.name.value] = definition
-        _check_size(operations, fragments, self._limits)
-        errors = validate(self._schema, ast, specified_rules)
+        try:
+            _check_size(operations, fragments, self._limits)
+            errors = validate(self._schema, ast, specified_rules)
+        except RecursionError as found:
+            raise refused("TOO_DEEP", "the document is nested too deep to check") from found
         if errors:
             raise RequestRefused([_invalid(found) for found in errors])
         digest = hashlib.sha256(print_ast(visit(ast, _WithoutLiterals())).encode()).hexdigest()
@@ -110,13 +116,13 @@ def variable_values(
 ) -> VariableValues:
     """The variables of an operation, coerced. Raises RequestRefused that echoes no value."""
     definitions = operation.variable_definitions or ()
-    coerced = get_variable_values(schema, definitions, dict(given))
+    coerced = get_variable_values(schema, definitions, dict(given), max_errors=1)
     if not isinstance(coerced, list):
         return coerced
     errors: list[GraphQLError] = []
     for definition in definitions:
         name = definition.variable.name.value
-        if isinstance(get_variable_values(schema, (definition,), dict(given)), list):
+        if isinstance(get_variable_values(schema, (definition,), dict(given), max_errors=1), list):
             kind = print_ast(definition.type)
             state = "is of the wrong type" if name in given else "is missing"
             errors.append(error("BAD_VARIABLES", f"variable `${name}` {state}: it is a `{kind}`"))
@@ -194,7 +200,7 @@ def _check_size(
             raise refused("TOO_COSTLY", f"{size.fields} fields, {limits.fields} are the most")
 
 
-_QUOTED = re.compile(r'"[^"]*"|\d{4,}')
+_QUOTED = re.compile(r"""(["'])(?:(?!\1).)*\1|\d{4,}""", re.DOTALL)
 
 
 def _parse_failure(found: GraphQLSyntaxError) -> RequestRefused:

@@ -13,10 +13,12 @@ from hub.config import Limits
 from hub.documents import Documents
 from hub.plan import make_plan
 from hub.relate import lookups
-from hub.rounds import layered, wanted
+from hub.rounds import Reach, layered, wanted
 
 RECIPIENT = "each recipient named"
+APPLICANT = "the applicant of each case named"
 MEMBER = "each other member of the household"
+CASE = "each case named"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +53,22 @@ def explain(
     needed = lookups(plans.catalogue, purpose)
     cases, identity = plans.catalogue.cases, plans.catalogue.identity
     if plan.roots and needed.case:
-        of_case = {item.name for item in needed.case}
-        of_case |= set(plan.asked.case) & verdict.granted
-        steps.append(Step("case", cases, "each case named", tuple(sorted(of_case))))
+        names = tuple(item.name for item in needed.case)
+        steps.append(Step("case", cases, CASE, names))
     if plan.roots and needed.recipient:
         names = tuple(item.name for item in needed.recipient)
         steps.append(Step("household", identity, RECIPIENT, names))
     if plan.roots and needed.receipts:
         names = tuple(item.name for item in needed.receipts)
-        steps.append(Step("household", cases, RECIPIENT, names))
-    by_root = [(root, (RECIPIENT,)) for root in plan.roots]
-    households = {RECIPIENT: (RECIPIENT, MEMBER)}
-    of_cases = {RECIPIENT: RECIPIENT}
-    wants = wanted(by_root, households, of_cases, {RECIPIENT}, verdict.granted)
-    for number, asks in enumerate(layered(plans.catalogue, wants), start=1):
+        steps.append(Step("receipts", cases, RECIPIENT, names))
+    by_root = [(root, (CASE if root.of_case else RECIPIENT,)) for root in plan.roots]
+    households = {head: (head, MEMBER) for head in (RECIPIENT, APPLICANT)}
+    reach = Reach({RECIPIENT, APPLICANT}, households, {CASE: APPLICANT})
+    wants = wanted(by_root, reach, verdict.granted, limits.cost)
+    known = {(cases, CASE)} if needed.case else set()
+    if needed.recipient:
+        known |= {(identity, person) for person in (RECIPIENT, APPLICANT, MEMBER)}
+    for number, asks in enumerate(layered(plans.catalogue, wants.items, known), start=1):
         for ask in asks:
             names = tuple(item.name for item in ask.items)
             steps.append(Step(f"data {number}", ask.source, " and ".join(ask.keys), names))

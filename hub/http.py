@@ -8,26 +8,36 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from graphql import GraphQLError, OperationType
+from graphql import GraphQLError
 from prometheus_client import Counter, Histogram
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from hub import pipeline
-from hub.errors import CODES, RequestRefused, error, refused
+from hub.errors import CODES, RequestRefused, codes, error, refused
 from hub.gather import Call
 from hub.identity import Identity, TokenRefused
+from hub.project import Projected
 from hub.querylog.store import LogUnavailable
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 BODY_SECONDS = 10
 """A body that takes longer to arrive is refused."""
+
+_log = logging.getLogger("hub.http")
+STATUS_SHOWN = frozenset(
+    {"UNAUTHENTICATED", "BAD_REQUEST", "DOCUMENT_TOO_LARGE", "METHOD_NOT_ALLOWED", "INTERNAL"}
+)
+"""What is no GraphQL answer has its own status in plain JSON too; all others have 200."""
 
 _OPERATIONS = Counter("hub_operations", "Operations by how they ended", ["outcome"])
 _SECONDS = Histogram("hub_operation_seconds", "Seconds an operation took")
@@ -48,69 +58,42 @@ class Endpoint:
             return Response(f"only {GRAPHQL_RESPONSE} and {JSON} are served\n", 406)
         headers: dict[str, str] = {}
         try:
-            body, status, outcome = await self._answer(request)
+            body, status, outcome = await self._answer(request), 200, "answered"
         except TokenRefused as found:
             headers["WWW-Authenticate"] = "Bearer"
-            body, status = _failed([error("UNAUTHENTICATED", f"the token is refused: {found}")])
-            outcome = "UNAUTHENTICATED"
+            refusal = [error("UNAUTHENTICATED", f"the token is refused: {found}")]
+            body, status, outcome = _failed(refusal)
         except LogUnavailable:
             message = "the query log cannot be written, so nothing is answered"
-            body, status = _failed([error("LOG_UNAVAILABLE", message)])
-            outcome = "LOG_UNAVAILABLE"
+            body, status, outcome = _failed([error("LOG_UNAVAILABLE", message)])
         except _NotGraphQL as found:
-            body, _ = _failed([error(found.code, found.message)])
-            return self._response(body, found.status, media, found.headers, found.code, started)
+            body, _, outcome = _failed([error(found.code, found.message)])
+            status, headers = found.status, found.headers
         except RequestRefused as found:
-            body, status = _failed(found.errors)
-            outcome = found.codes[0]
-        if media == JSON and status != 401:
+            body, status, outcome = _failed(found.errors)
+            if status == 405:
+                headers["Allow"] = "POST"
+        except Exception as found:  # noqa: BLE001 - the last resort, so that nothing leaks
+            # The hub's own fault: what it says may be personal, so that only its kind is told.
+            _log.exception("operation failed", exc_info=found)
+            body, status, outcome = _failed([error("INTERNAL", "the hub failed to answer")])
+        if media == JSON and outcome not in STATUS_SHOWN:
             status = 200
-        return self._response(body, status, media, headers, outcome, started)
-
-    def _response(
-        self,
-        body: Mapping[str, Any],
-        status: int,
-        media: str,
-        headers: Mapping[str, str],
-        outcome: str,
-        started: float,
-    ) -> Response:
         _OPERATIONS.labels(outcome).inc()
         _SECONDS.observe(time.perf_counter() - started)
-        return Response(
-            orjson.dumps(body),
-            status,
-            {**headers, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
-            f"{media}; charset=utf-8",
-        )
+        headers |= {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        return Response(body, status, headers, f"{media}; charset=utf-8")
 
-    async def _answer(self, request: Request) -> tuple[dict[str, Any], int, str]:
+    async def _answer(self, request: Request) -> bytes:
         caller = await self._identity.caller(request.headers.get("authorization"))
+        if request.method == "HEAD":
+            raise _NotGraphQL("METHOD_NOT_ALLOWED", "send GET or POST", 405, {"Allow": "GET, POST"})
         if request.method == "GET":
             parameters = _query_parameters(request)
         else:
             parameters = await _body_parameters(request, self._hub.limits.body_bytes)
         asked = _request(request, parameters)
-        if request.method == "GET":
-            self._check_safe(asked)
-        answered = await pipeline.answer(self._hub, caller, asked)
-        body: dict[str, Any] = {"data": answered.projected.data}
-        if answered.projected.errors:
-            body["errors"] = [found.formatted for found in answered.projected.errors]
-        if answered.calls:
-            body["extensions"] = {"sources": [_call(call) for call in answered.calls]}
-        return body, 200, "answered"
-
-    def _check_safe(self, asked: pipeline.Request) -> None:
-        """Let GET serve only queries that touch no data item: URLs are kept in too many places."""
-        document = self._hub.documents.read(asked.query)
-        operation = document.operation(asked.operation_name)
-        if operation.operation is not OperationType.QUERY or pipeline.touches_data(
-            self._hub, document, operation
-        ):
-            message = "GET serves only queries that touch no data item"
-            raise _NotGraphQL("METHOD_NOT_ALLOWED", message, 405, {"Allow": "POST"})
+        return await pipeline.answer(self._hub, caller, asked, _encode)
 
 
 class _NotGraphQL(Exception):
@@ -126,9 +109,20 @@ class _NotGraphQL(Exception):
         self.headers = dict(headers or {})
 
 
-def _failed(errors: list[GraphQLError]) -> tuple[dict[str, Any], int]:
-    status = CODES[RequestRefused(errors).codes[0]].status
-    return {"errors": [found.formatted for found in errors]}, status
+def _failed(errors: list[GraphQLError]) -> tuple[bytes, int, str]:
+    """The body without data, its status, and the code it is counted under."""
+    code = codes(errors)[0]
+    body = orjson.dumps({"errors": [found.formatted for found in errors]})
+    return body, CODES[code].status, code
+
+
+def _encode(projected: Projected, calls: Sequence[Call]) -> bytes:
+    body: dict[str, Any] = {"data": projected.data}
+    if projected.errors:
+        body["errors"] = [found.formatted for found in projected.errors]
+    if calls:
+        body["extensions"] = {"sources": [_call(call) for call in calls]}
+    return orjson.dumps(body)
 
 
 def _call(call: Call) -> dict[str, Any]:
@@ -215,9 +209,12 @@ def _json(text: str) -> Any:
         return found
 
     try:
-        return json.loads(text, object_pairs_hook=once)
+        parsed = json.loads(text, object_pairs_hook=once)
+        if _SURROGATE.search(text):
+            json.dumps(parsed, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as found:
-        raise _NotGraphQL("BAD_REQUEST", "it is not JSON", 400) from found
+        raise _NotGraphQL("BAD_REQUEST", "it is not JSON of Unicode text", 400) from found
+    return parsed
 
 
 def _request(request: Request, given: Mapping[str, Any]) -> pipeline.Request:
@@ -241,4 +238,5 @@ def _request(request: Request, given: Mapping[str, Any]) -> pipeline.Request:
         purpose=request.headers.get("hub-purpose"),
         cases=request.headers.get("hub-case"),
         withhold=on_denied == "withhold",
+        by_url=request.method == "GET",
     )

@@ -21,8 +21,10 @@ from graphql import (
     OperationType,
     SelectionSetNode,
     get_named_type,
+    get_nullable_type,
     is_abstract_type,
     is_composite_type,
+    is_list_type,
 )
 from graphql.execution.values import VariableValues, get_argument_values
 
@@ -33,16 +35,31 @@ from schema.build import HubSchema
 from schema.needs import Group
 from sources.declaration import Item, exists_name
 
+ROWS = 8
+"""What a field of a list weighs: lists of agencies are seldom longer, and often shorter."""
+
 
 @dataclass(frozen=True)
 class Root:
-    """One field of the operation that reaches people: which, and what it asks of whom."""
+    """One field of the operation that reaches people: which, and what it asks of whom.
+
+    `leads` are the items by which members are reached; the costs are fields, those in lists
+    weighed by `ROWS`, of each person named and of each member.
+    """
 
     node: FieldNode
     recipient: frozenset[str]
+    applicant: frozenset[str]
     member: frozenset[str]
     case: frozenset[str]
-    members: bool
+    leads: frozenset[str]
+    cost: int
+    member_cost: int
+
+    @property
+    def of_case(self) -> bool:
+        """Whether it reaches people through a case."""
+        return bool(self.case)
 
 
 @dataclass(frozen=True)
@@ -52,14 +69,13 @@ class Plan:
     operation: OperationDefinitionNode
     document: Document
     roots: tuple[Root, ...]
-    fields: int
 
     @property
     def asked(self) -> Asked:
         """The items by whom they are asked of, in a stable order."""
         return Asked(
-            recipient=_union(root.recipient for root in self.roots),
-            member=_union(root.member for root in self.roots),
+            own=_union(root.recipient for root in self.roots),
+            others=_union(root.applicant | root.member | root.leads for root in self.roots),
             case=_union(root.case for root in self.roots),
         )
 
@@ -73,18 +89,18 @@ class Subjects:
     @property
     def recipients(self) -> tuple[str, ...]:
         """Every recipient named, once."""
-        named = (keys for root, keys in self.by_root if not root.case)
+        named = (keys for root, keys in self.by_root if not root.of_case)
         return tuple(dict.fromkeys(key for keys in named for key in keys))
 
     @property
     def cases(self) -> tuple[str, ...]:
         """Every case named in the document, once."""
-        named = (keys for root, keys in self.by_root if root.case)
+        named = (keys for root, keys in self.by_root if root.of_case)
         return tuple(dict.fromkeys(key for keys in named for key in keys))
 
 
 def make_plan(schema: HubSchema, document: Document, operation: OperationDefinitionNode) -> Plan:
-    """Reduce an operation to items."""
+    """Reduce an operation to items. Raises RequestRefused."""
     root_type = schema.graphql.get_root_type(operation.operation)
     walk = _Walk(schema, document)
     roots: list[Root] = []
@@ -94,7 +110,7 @@ def make_plan(schema: HubSchema, document: Document, operation: OperationDefinit
             if need is None or not need.items:
                 continue
             roots.append(walk.root(root_type, node, need.items))
-    return Plan(operation, document, tuple(roots), walk.count)
+    return Plan(operation, document, tuple(roots))
 
 
 def subjects(plan: Plan, schema: HubSchema, variables: VariableValues) -> Subjects:
@@ -124,9 +140,19 @@ def _union(sets: Iterable[frozenset[str]]) -> tuple[str, ...]:
 @dataclass
 class _Sink:
     recipient: set[str] = field(default_factory=set)
+    applicant: set[str] = field(default_factory=set)
     member: set[str] = field(default_factory=set)
     case: set[str] = field(default_factory=set)
-    members: bool = False
+    leads: set[str] = field(default_factory=set)
+    cost: int = 1
+    member_cost: int = 0
+
+    def weigh(self, group: Group, weight: int) -> None:
+        """Count a field of a person named, or of a member."""
+        if group == "member":
+            self.member_cost += weight
+        else:
+            self.cost += weight
 
     def add(self, group: Group, items: Iterable[Item]) -> None:
         """Ask for items, and so for whether their source has a record at all."""
@@ -139,7 +165,6 @@ class _Walk:
         self._schema: GraphQLSchema = schema.graphql
         self._needs = schema.needs
         self._fragments = document.fragments
-        self.count = 0
 
     def fields_of(self, selections: SelectionSetNode) -> Iterable[FieldNode]:
         """The fields at the top of an operation, fragments opened."""
@@ -157,26 +182,33 @@ class _Walk:
         group: Group = "case" if items[0].subject == "case" else "recipient"
         sink.add(group, items)
         kind = get_named_type(parent.fields[node.name.value].type)
-        self.count += 1
         if node.selection_set is not None and isinstance(kind, GraphQLObjectType):
-            self._walk(node.selection_set, frozenset({kind.name}), group, sink)
+            self._walk(node.selection_set, frozenset({kind.name}), group, sink, 1)
         return Root(
             node=node,
             recipient=frozenset(sink.recipient),
+            applicant=frozenset(sink.applicant),
             member=frozenset(sink.member),
             case=frozenset(sink.case),
-            members=sink.members,
+            leads=frozenset(sink.leads),
+            cost=sink.cost,
+            member_cost=sink.member_cost,
         )
 
     def _walk(
-        self, selections: SelectionSetNode, possible: frozenset[str], group: Group, sink: _Sink
+        self,
+        selections: SelectionSetNode,
+        possible: frozenset[str],
+        group: Group,
+        sink: _Sink,
+        weight: int,
     ) -> bool:
         """Walk a selection on any of the possible types; whether it names an item."""
         names_item = False
         for node in selections.selections:
             if isinstance(node, FieldNode):
                 for kind in possible:
-                    names_item |= self._field(kind, node, group, sink)
+                    names_item |= self._field(kind, node, group, sink, weight)
                 continue
             if isinstance(node, InlineFragmentNode):
                 condition, inner = node.type_condition, node.selection_set
@@ -186,29 +218,33 @@ class _Walk:
             narrowed = possible
             if condition is not None:
                 narrowed = possible & self._possible(condition.name.value)
-            names_item |= self._walk(inner, narrowed, group, sink)
+            names_item |= self._walk(inner, narrowed, group, sink, weight)
         return names_item
 
-    def _field(self, kind: str, node: FieldNode, group: Group, sink: _Sink) -> bool:
+    def _field(self, kind: str, node: FieldNode, group: Group, sink: _Sink, weight: int) -> bool:
         name = node.name.value
+        sink.weigh(group, weight)
         if name.startswith("__"):
             return False
-        self.count += 1
         need = self._needs[kind, name]
         sink.add(group, need.items)
-        inner_group: Group = group
-        if need.members:
-            sink.members = True
-            inner_group = "member"
+        inner_group: Group = need.leads_to or group
+        if need.leads_to == "member":
+            if group == "member":
+                raise refused("TOO_DEEP", "the members of a member are the same people: nest less")
+            sink.leads.update(item.name for item in need.items)
         below = False
         if node.selection_set is not None:
             parent = self._schema.type_map[kind]
             assert isinstance(parent, GraphQLObjectType)  # noqa: S101 - `possible` holds no other
+            field_type = parent.fields[name].type
+            repeats = inner_group == group and is_list_type(get_nullable_type(field_type))
             below = self._walk(
                 node.selection_set,
-                self._possible(get_named_type(parent.fields[name].type).name),
+                self._possible(get_named_type(field_type).name),
                 inner_group,
                 sink,
+                weight * ROWS if repeats else weight,
             )
         if need.alone and not below:
             sink.add(group, need.alone)

@@ -8,21 +8,29 @@ is reached, and which people make up whose household.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from authz.caller import Caller
-from authz.decide import CaseFacts, Paid, RecipientFacts, judge_case, judge_recipient
+from authz.decide import (
+    CaseFacts,
+    Paid,
+    Receipts,
+    RecipientFacts,
+    judge_case,
+    judge_receipts,
+    judge_recipient,
+)
 from authz.register import Purpose
 from hub.admission import Admitted
 from hub.errors import RequestRefused, error, refused
-from hub.gather import Ask, Call, Gathered, Gatherer
-from hub.plan import Plan, Subjects
+from hub.gather import Ask, Gathered, Gatherer
+from hub.plan import Subjects
+from hub.querylog.record import Entry
 from schema.view import Answer, State
 from sources.adapter import BROKEN, Context
 from sources.declaration import Catalogue, Item
 
-Intend = Callable[[Iterable[str]], Awaitable[None]]
 CASE_PLACES = (
     "case.programme",
     "case.household",
@@ -42,19 +50,19 @@ _KEY = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}\Z")
 
 @dataclass
 class Relation:
-    """Who is reached, whose household is whose, and what the case register said.
+    """Who is reached, whose household is whose, and which cases give a reason.
 
-    `answers` are of the cases, with what was granted of them beside what was looked up, and, with
-    no values, of the people whom the identity register was found to know. `unreached` holds the
-    rule for each who is not reached; it goes to the log and to no answer.
+    `known` are the people whom the identity register was found to know and the cases that there
+    are, without values. `unreached` holds the rule for each who is not reached; it goes to the
+    log and to no answer. `context` is what agencies are told from now on.
     """
 
+    context: Context
     reached: set[str] = field(default_factory=set)
     households: dict[str, tuple[str, ...]] = field(default_factory=dict)
     cases: dict[str, str] = field(default_factory=dict)
-    answers: dict[tuple[str, str], Answer] = field(default_factory=dict)
+    known: dict[tuple[str, str], Answer] = field(default_factory=dict)
     unreached: dict[str, str] = field(default_factory=dict)
-    calls: list[Call] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -92,81 +100,88 @@ def lookups(catalogue: Catalogue, purpose: Purpose) -> Lookups:
 
 @dataclass(frozen=True)
 class Relating:
-    """What relating an operation starts from."""
+    """What relating an operation starts from; `named_cases` are those of the `Hub-Case` header."""
 
     caller: Caller
     admitted: Admitted
-    plan: Plan
     subjects: Subjects
     named_cases: tuple[str, ...]
-    context: Context
 
 
 async def relate(
-    gatherer: Gatherer, catalogue: Catalogue, relating: Relating, intend: Intend
+    gatherer: Gatherer, catalogue: Catalogue, relating: Relating, entry: Entry
 ) -> Relation:
     """Look up what the remaining rules rest on, and settle them.
 
     Raises RequestRefused where a named case gives no reason, or a register cannot be asked.
     """
-    relation = Relation()
+    relation = Relation(entry.context(()))
     caller, purpose = relating.caller, relating.admitted.purpose
     needed = lookups(catalogue, purpose)
-    recipients = [key for key in relating.subjects.recipients if _KEY.match(key)]
-    relation.unreached = {
-        key: "malformed" for key in relating.subjects.recipients if not _KEY.match(key)
-    }
     cases: list[CaseFacts] = []
-    if purpose.relation == "case":
-        cases = await _cases(gatherer, catalogue, relating, needed, relation)
+    if needed.case:
+        cases = await _cases(gatherer, catalogue, relating, relation, entry)
     applicants = [relation.cases[key] for key in relating.subjects.cases if key in relation.cases]
-    asked = tuple(dict.fromkeys((*recipients, *applicants)))
+    asked = tuple(dict.fromkeys((*relating.subjects.recipients, *applicants)))
     facts: Mapping[str, RecipientFacts] = {}
     if needed.recipient and asked:
-        await intend(asked)
-        facts = await _recipients(gatherer, catalogue, relating, needed, asked, relation)
+        facts = await _recipients(gatherer, catalogue, needed.recipient, asked, relation, entry)
     for key in asked:
         rule = judge_recipient(caller, purpose, key, facts.get(key), cases)
-        if rule is None:
-            relation.reached.add(key)
-        else:
-            relation.unreached[key] = rule
+        _settle(relation, key, rule)
+    if needed.receipts and relation.reached:
+        await _receipts(gatherer, catalogue, relating, needed.receipts, relation, entry)
+    for reference, applicant in list(relation.cases.items()):
+        if reference in relating.subjects.cases and applicant not in relation.reached:
+            _settle(relation, reference, "its applicant is out of reach")
+            del relation.cases[reference]
     _open_households(catalogue.identity, relating, facts, relation)
     return relation
+
+
+def _settle(relation: Relation, key: str, rule: str | None) -> None:
+    if rule is None:
+        relation.reached.add(key)
+    else:
+        relation.reached.discard(key)
+        relation.unreached[key] = rule
 
 
 async def _cases(
     gatherer: Gatherer,
     catalogue: Catalogue,
     relating: Relating,
-    needed: Lookups,
     relation: Relation,
+    entry: Entry,
 ) -> list[CaseFacts]:
     """Look up every case named; those that give a reason, the rest refused or unreached."""
-    asked_of_cases = [catalogue.items[name] for name in relating.plan.asked.case]
-    granted = [item for item in asked_of_cases if item.name in relating.admitted.verdict.granted]
-    items = tuple({item.name: item for item in (*needed.case, *granted)}.values())
-    named = (*relating.named_cases, *relating.subjects.cases)
-    keys = tuple(key for key in dict.fromkeys(named) if _KEY.match(key))
+    purpose = relating.admitted.purpose
+    items = lookups(catalogue, purpose).case
+    named = tuple(dict.fromkeys((*relating.named_cases, *relating.subjects.cases)))
+    keys = tuple(key for key in named if _KEY.match(key))
     gathered = Gathered()
     if keys:
         ask = Ask(catalogue.cases, "case", keys, items)
-        gathered = await gatherer.round("case", [ask], relating.context)
-        relation.calls += gathered.calls
+        gathered = await gatherer.round("case", [ask], relation.context)
+        entry.calls += gathered.calls
         _require(gathered, items)
     found: list[CaseFacts] = []
     errors = []
-    for reference in dict.fromkeys(named):
+    for reference in named:
         answer = gathered.answers.get((catalogue.cases, reference))
         facts = _case_facts(catalogue, reference, answer)
-        rule = judge_case(relating.caller, relating.admitted.purpose, facts)
+        rule = judge_case(relating.caller, purpose, facts)
         if rule is None and facts is not None and facts.applicant is not None:
             found.append(facts)
             relation.cases[reference] = facts.applicant
             if answer is not None:
-                relation.answers[catalogue.cases, reference] = answer
-        elif reference in relating.named_cases:
-            errors.append(error("CASE_REFUSED", f"a case named in `Hub-Case`: {rule}"))
+                relation.known[catalogue.cases, reference] = replace(answer, values={})
+        else:
+            relation.unreached[reference] = rule or "the case names no household"
+            if reference in relating.named_cases:
+                errors.append(error("CASE_REFUSED", f"a case named in `Hub-Case`: {rule}"))
+    entry.cases = tuple(relation.cases)
+    relation.context = entry.context(entry.cases)
     if errors:
         raise RequestRefused(errors)
     return found
@@ -177,8 +192,7 @@ def _case_facts(catalogue: Catalogue, reference: str, answer: Answer | None) -> 
         return None
 
     def at(place: str) -> str | None:
-        item = catalogue.held_by(catalogue.cases, place)
-        return answer.values.get(item.path[0]) if item is not None else None
+        return _value(catalogue.held_by(catalogue.cases, place), answer.values)
 
     return CaseFacts(
         reference=reference,
@@ -193,57 +207,74 @@ def _case_facts(catalogue: Catalogue, reference: str, answer: Answer | None) -> 
 async def _recipients(
     gatherer: Gatherer,
     catalogue: Catalogue,
-    relating: Relating,
-    needed: Lookups,
+    items: tuple[Item, ...],
     keys: tuple[str, ...],
     relation: Relation,
+    entry: Entry,
 ) -> dict[str, RecipientFacts]:
-    """Look up the households and districts, and the receipts where the purpose rests on them."""
-    asks = [Ask(catalogue.identity, "person", keys, needed.recipient)]
-    if needed.receipts:
-        asks.append(Ask(catalogue.cases, "person", keys, needed.receipts))
-    gathered = await gatherer.round("household", asks, relating.context)
-    relation.calls += gathered.calls
-    _require(gathered, (*needed.recipient, *needed.receipts))
+    """Look up households and districts.
+
+    In the place of an id that can be nobody's goes a key that is nobody's, so that the answer to
+    it is the same as to one that is unknown, the calls that were made included.
+    """
+    await entry.intend_for(keys)
+    sent = {key: key if _KEY.match(key) else f"nobody-{n}" for n, key in enumerate(keys)}
+    ask = Ask(catalogue.identity, "person", tuple(sent.values()), items)
+    gathered = await gatherer.round("household", [ask], relation.context)
+    entry.calls += gathered.calls
+    _require(gathered, items)
     facts = {}
-    for key in keys:
-        answer = gathered.answers[catalogue.identity, key]
-        if answer.state is State.KNOWN:
-            relation.answers[catalogue.identity, key] = replace(answer, values={})
-            receipts = gathered.answers.get((catalogue.cases, key))
-            facts[key] = _recipient_facts(catalogue, answer, receipts)
+    for key, asked in sent.items():
+        answer = gathered.answers[catalogue.identity, asked]
+        if answer.state is State.KNOWN and asked == key:
+            relation.known[catalogue.identity, key] = replace(answer, values={})
+            facts[key] = _recipient_facts(catalogue, answer)
     return facts
 
 
-def _recipient_facts(
-    catalogue: Catalogue, answer: Answer, receipts: Answer | None
-) -> RecipientFacts:
-    def row(source: str, place: str, values: Mapping[str, str | None]) -> str | None:
-        item = catalogue.held_by(source, place)
-        return values.get(item.path[-1]) if item is not None else None
+def _recipient_facts(catalogue: Catalogue, answer: Answer) -> RecipientFacts:
+    def at(place: str) -> str | None:
+        return _value(catalogue.held_by(catalogue.identity, place), answer.values)
 
     member = catalogue.held_by(catalogue.identity, "household.members.id")
-    rows = (answer.values.get(member.path[0]) or ()) if member is not None else ()
-    paid: list[Paid] = []
-    programme = catalogue.held_by(catalogue.cases, "benefits.receipts.programme")
-    if receipts is not None and programme is not None:
-        paid = [
-            Paid(*(row(catalogue.cases, place, entry) for place in RECEIPT_PLACES))
-            for entry in receipts.values.get(programme.path[0]) or ()
-        ]
-    as_of = receipts.as_of if receipts is not None else None
-    return RecipientFacts(
-        household=row(catalogue.identity, "household.id", answer.values),
-        district=row(catalogue.identity, "identity.district", answer.values),
-        members=tuple(entry[member.path[-1]] for entry in rows) if member is not None else (),
-        receipts=tuple(paid),
-        receipts_month=as_of.strftime("%Y-%m") if as_of is not None else None,
-    )
+    rows = answer.values.get(member.path[0]) if member is not None else None
+    members = None
+    if rows and member is not None:
+        found = [row[member.path[-1]] for row in rows]
+        members = None if None in found else tuple(found)
+    return RecipientFacts(at("household.id"), at("identity.district"), members)
+
+
+async def _receipts(
+    gatherer: Gatherer,
+    catalogue: Catalogue,
+    relating: Relating,
+    items: tuple[Item, ...],
+    relation: Relation,
+    entry: Entry,
+) -> None:
+    """Look up the receipts of those still reached, and keep those that the survey concerns."""
+    keys = tuple(sorted(relation.reached))
+    ask = Ask(catalogue.cases, "person", keys, items)
+    gathered = await gatherer.round("receipts", [ask], relation.context)
+    entry.calls += gathered.calls
+    _require(gathered, items)
+    purpose = relating.admitted.purpose
+    for key in keys:
+        answer = gathered.answers[catalogue.cases, key]
+        rows = answer.values.get(items[0].path[0]) or ()
+        paid = tuple(Paid(*(_value(item, row) for item in items)) for row in rows)
+        month = answer.as_of.strftime("%Y-%m") if answer.as_of is not None else None
+        _settle(relation, key, judge_receipts(relating.caller, purpose, Receipts(paid, month)))
+
+
+def _value(item: Item | None, values: Mapping[str, str | None]) -> str | None:
+    return values.get(item.path[-1]) if item is not None else None
 
 
 def _require(gathered: Gathered, items: Iterable[Item]) -> None:
     """Refuse where a look-up failed: a rule that cannot be evaluated denies."""
-    paths = {(item.source, item.path[0]): item for item in items if item.path}
+    paths = {item.path[0]: item for item in items}
     for (source, _), answer in gathered.answers.items():
         if answer.failure is not None:
             raise refused(
@@ -252,8 +283,8 @@ def _require(gathered: Gathered, items: Iterable[Item]) -> None:
                 source=source,
                 retryAfter=answer.failure.retry_after or 5,
             )
-        for (of, key), item in paths.items():
-            value = answer.values.get(key) if of == source else None
+        for key, item in paths.items():
+            value = answer.values.get(key)
             rows = value if isinstance(value, list) else ()
             if value is BROKEN or any(BROKEN in row.values() for row in rows):
                 raise refused(
@@ -265,19 +296,22 @@ def _require(gathered: Gathered, items: Iterable[Item]) -> None:
 
 
 def _open_households(
-    identity: str, relating: Relating, facts: Mapping[str, RecipientFacts], relation: Relation
+    identity: str,
+    relating: Relating,
+    facts: Mapping[str, RecipientFacts],
+    relation: Relation,
 ) -> None:
-    """Reach the members of the households that the operation opens, and of no others."""
+    """Reach the members of the households that the operation may open, and of no others."""
+    granted = relating.admitted.verdict.granted
     for root, keys in relating.subjects.by_root:
-        if not root.members:
+        if not root.leads or not root.leads <= granted:
             continue
-        heads = [relation.cases.get(key) for key in keys] if root.case else list(keys)
+        heads = [relation.cases.get(key) for key in keys] if root.of_case else keys
         for head in heads:
             if head is None or head not in relation.reached or head not in facts:
                 continue
-            members = facts[head].members
-            relation.households[head] = members
-            for member in members:
+            members = facts[head].members or ()
+            for member in (head, *members):
                 relation.households[member] = members
-                relation.answers.setdefault((identity, member), relation.answers[identity, head])
                 relation.reached.add(member)
+                relation.known.setdefault((identity, member), relation.known[identity, head])

@@ -7,39 +7,78 @@ one is asked for another's: the next set goes in the next round.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from hub.errors import refused
 from hub.gather import Ask
 from hub.plan import Root
-from sources.declaration import Catalogue
+from sources.declaration import Catalogue, Subject
+
+Key = tuple[Subject, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Who is reached: people, the households they open, and cases with their applicants."""
+
+    people: Collection[str]
+    households: Mapping[str, Sequence[str]]
+    cases: Mapping[str, str]
+
+
+@dataclass
+class Wanted:
+    """The granted items wanted of each person and case reached, and what answering will cost."""
+
+    items: dict[Key, frozenset[str]] = field(default_factory=dict)
+    cost: int = 0
+
+    @property
+    def people(self) -> list[str]:
+        """The people, each once."""
+        return [key for subject, key in self.items if subject == "person"]
 
 
 def wanted(
     by_root: Iterable[tuple[Root, Sequence[str]]],
-    households: Mapping[str, Sequence[str]],
-    cases: Mapping[str, str],
-    reached: Collection[str],
+    reach: Reach,
     granted: frozenset[str],
-) -> dict[str, frozenset[str]]:
-    """The granted items wanted of each person reached: by name, or as a household's member."""
-    found: dict[str, frozenset[str]] = {}
+    most: int,
+) -> Wanted:
+    """What is wanted of whom. Raises RequestRefused where answering would cost more than `most`."""
+    found = Wanted()
 
-    def want(person: str, items: frozenset[str]) -> None:
-        found[person] = found.get(person, frozenset()) | (items & granted)
+    def want(subject: Subject, key: str, items: frozenset[str]) -> None:
+        asked = items & granted
+        if asked:
+            found.items[subject, key] = found.items.get((subject, key), frozenset()) | asked
 
     for root, keys in by_root:
         for key in keys:
-            head = cases.get(key) if root.case else key
-            if not root.case and key in reached:
-                want(key, root.recipient)
-            if root.members and head is not None:
-                for member in households.get(head, ()):
-                    want(member, root.member)
+            head: str | None = key
+            if root.of_case:
+                head = reach.cases.get(key)
+            if head is None or head not in reach.people:
+                continue
+            if root.of_case:
+                want("case", key, root.case)
+                want("person", head, root.applicant)
+            else:
+                want("person", head, root.recipient)
+            members = reach.households.get(head, ()) if root.leads <= granted else ()
+            found.cost += root.cost
+            if root.leads:
+                found.cost += root.member_cost * len(members)
+                for member in members:
+                    want("person", member, root.member)
+    if found.cost > most:
+        raise refused("TOO_COSTLY", f"it would cost {found.cost}, {most} is the most")
     return found
 
 
 def layered(
     catalogue: Catalogue,
-    wants: Mapping[str, frozenset[str]],
+    wants: Mapping[Key, frozenset[str]],
     known: Collection[tuple[str, str]] = (),
 ) -> tuple[tuple[Ask, ...], ...]:
     """The rounds that ask everyone for just what is wanted of them.
@@ -48,16 +87,19 @@ def layered(
     """
     layers: list[list[Ask]] = []
     for source in catalogue.sources.values():
-        of_source = {item.name for item in source.items if item.subject == "person"}
-        exists = {catalogue.exists(source.name).name}
-        groups: dict[frozenset[str], list[str]] = {}
-        for person, items in wants.items():
-            asked = items & of_source
-            if asked and not (asked == exists and (source.name, person) in known):
-                groups.setdefault(asked, []).append(person)
-        for depth, (names, people) in enumerate(groups.items()):
+        groups: dict[tuple[Subject, frozenset[str]], list[str]] = {}
+        of_source = {
+            subject: frozenset(item.name for item in source.items if item.subject == subject)
+            for subject in {item.subject for item in source.items}
+        }
+        for (subject, key), items in wants.items():
+            asked = items & of_source.get(subject, frozenset())
+            exists = {catalogue.exists(source.name, subject).name} if asked else set()
+            if asked and not (asked == exists and (source.name, key) in known):
+                groups.setdefault((subject, asked), []).append(key)
+        for depth, ((subject, names), keys) in enumerate(groups.items()):
             if depth == len(layers):
                 layers.append([])
-            asked_items = tuple(item for item in source.items if item.name in names)
-            layers[depth].append(Ask(source.name, "person", tuple(people), asked_items))
+            wanted_items = tuple(item for item in source.items if item.name in names)
+            layers[depth].append(Ask(source.name, subject, tuple(keys), wanted_items))
     return tuple(map(tuple, layers))

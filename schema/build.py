@@ -9,7 +9,7 @@ import datetime
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import strawberry
 from graphql import GraphQLError, GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
@@ -18,11 +18,22 @@ from strawberry.schema.config import StrawberryConfig
 
 from schema.access import Purpose, SourceState
 from schema.components import AssetKind, Assets, Income, IncomeKind, area
-from schema.needs import KEY, Area, Covered, Items, Members, Needs, Place, Rows, at, needing
+from schema.needs import KEY, Area, Covered, Items, Leads, Needs, Place, Rows, at, needing
 from schema.provenance import Provenance
 from schema.recipient import Application, Benefits, Employment, Identity, OfKey, OfPerson
 from schema.scalars import SCALARS, Month, Won
-from schema.view import Answer, Keyed, NotKnown, Person, Row, View
+from schema.view import (
+    Answer,
+    Failure,
+    Keyed,
+    NotKnown,
+    Person,
+    Row,
+    State,
+    View,
+    lists_below,
+    unavailable,
+)
 from sources.declaration import Catalogue, Item, Source
 from sources.fault import Fault, FaultyConfiguration, nearest
 
@@ -42,13 +53,13 @@ _PYTHON_TYPES: Mapping[str, Any] = {
 class Need:
     """What one field needs, in items.
 
-    `alone`: needed only where the field's selection names no item itself. `members`: what is
-    selected below is of every member of the household.
+    `alone`: needed only where the field's selection names no item itself. `leads_to`: whom what
+    is selected below is asked of, where that is somebody else.
     """
 
     items: tuple[Item, ...] = ()
     alone: tuple[Item, ...] = ()
-    members: bool = False
+    leads_to: Literal["applicant", "member"] | None = None
 
 
 @dataclass(frozen=True)
@@ -164,11 +175,12 @@ def _person_types(catalogue: Catalogue, records: Mapping[str, Any]) -> tuple[Any
 
     def members(self: Any) -> list[Any]:
         person: Person = self.person
-        lead = catalogue.at("household.members.id")
-        for item in lead:
-            person.view.check(item)
-            person.release(item)
-        found = (person.view.person(key) for key in person.view.households.get(person.key, ()))
+        for columns in lists_below(catalogue, "household.members.id"):
+            person.rows(columns)
+        keys = person.view.households.get(person.key)
+        if keys is None:
+            raise unavailable(catalogue.identity, Failure("SOURCE_UNAVAILABLE"))
+        found = (person.view.person(key) for key in keys)
         return [namespace["Recipient"](person=member) for member in found if member is not None]
 
     def of_person(made: Any, description: str) -> tuple[Any, Any]:
@@ -188,7 +200,9 @@ def _person_types(catalogue: Catalogue, records: Mapping[str, Any]) -> tuple[Any
             "members": (
                 "list[Recipient] | None",
                 needing(
-                    Members("household.members.id"), members, "Its members, the person included."
+                    Leads("household.members.id", "member"),
+                    members,
+                    "Its members, the person included.",
                 ),
             ),
         },
@@ -254,7 +268,7 @@ def _person_types(catalogue: Catalogue, records: Mapping[str, Any]) -> tuple[Any
     )
     recipient = _made("Recipient", fields, description="A person the hub can be asked about.")
     namespace["Recipient"] = recipient
-    return recipient, _case_type(household)
+    return recipient, _case_type(catalogue, household)
 
 
 def _or_error(read: Callable[[Any], Any], root: Any) -> Any:
@@ -278,10 +292,17 @@ def _late(made: Any, name: str, namespace: dict[str, Any]) -> None:
             field.type_annotation = StrawberryAnnotation(annotation, namespace=namespace)
 
 
-def _case_type(household: Any) -> Any:
+def _case_type(catalogue: Catalogue, household: Any) -> Any:
+    lead = catalogue.at("case.household")
+
     def home(self: Any) -> Any:
-        person = self.keyed.view.person(self.applicant)
-        return None if person is None else household(person=person)
+        view: View = self.keyed.view
+        for item in lead:
+            self.keyed.value(item)
+        person = view.person(self.applicant)
+        if person is None:
+            raise out_of_reach()
+        return household(person=person)
 
     def leaf(name: str, annotation: Any, description: str) -> tuple[Any, Any]:
         return annotation | None, at(f"case.{name}", description)
@@ -300,7 +321,7 @@ def _case_type(household: Any) -> Any:
             "closed": leaf("closed", datetime.date, "Date of closing."),
             "household": (
                 household | None,
-                needing(Members("case.household"), home, "The household assessed."),
+                needing(Leads("case.household", "applicant"), home, "The household assessed."),
             ),
         },
         bases=(OfKey,),
@@ -316,8 +337,12 @@ def _query_type(catalogue: Catalogue, recipient: Any, case: Any) -> Any:
         found = view.person(key)
         if found is None:
             return out_of_reach()
-        found.view.check(exists)
-        found.release(exists)
+        view.check(exists)
+        answer = view.answers.get((exists.source, key))
+        if answer is not None and answer.state is State.ABSENT:
+            return out_of_reach()
+        if answer is not None and answer.failure is None:
+            found.release(exists)
         return recipient(person=found)
 
     def one(info: strawberry.Info, id: strawberry.ID) -> Any:  # noqa: A002
@@ -410,8 +435,8 @@ def _need(catalogue: Catalogue, mark: Needs) -> Need:
     match mark:
         case Place(place):
             return Need(catalogue.at(place))
-        case Members(place):
-            return Need(catalogue.at(place), members=True)
+        case Leads(place, to):
+            return Need(catalogue.at(place), leads_to=to)
         case Items(names, if_alone):
             items = tuple(catalogue.items[name] for name in names)
             return Need(alone=items) if if_alone else Need(items)
@@ -433,7 +458,7 @@ def _below(catalogue: Catalogue, prefix: str) -> Iterable[Item]:
 
 def _check_places(catalogue: Catalogue, marks: Mapping[tuple[str, str], Needs]) -> None:
     """Every place that an item counts in must be one of the view's."""
-    known = {mark.place for mark in marks.values() if isinstance(mark, Place | Members)}
+    known = {mark.place for mark in marks.values() if isinstance(mark, Place | Leads)}
     known |= {f"income.{kind.value}" for kind in IncomeKind}
     known |= {f"assets.{kind.value}" for kind in AssetKind} | {"case.applicant"}
     faults = []

@@ -13,7 +13,7 @@ Rules, each visible in the answer:
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
@@ -155,20 +155,30 @@ class Combined:
 class Parts:
     """What is known of one area (income or assets), and what is missing."""
 
+    person: Person
     combined: tuple[Combined, ...]
     gaps: Mapping[str, tuple[Gap, ...]]
+    known: Mapping[str, tuple[Item, ...]]
+
+    def release(self, kinds: Iterable[str]) -> None:
+        """Remember that what is known of these kinds is released."""
+        for kind in kinds:
+            for item in self.known.get(kind, ()):
+                self.person.release(item)
 
     def total(self, kinds: Sequence[str]) -> int:
         """The sum for these kinds, won a year (a stock: won). Raises NotKnown if any is missing."""
         for kind in kinds:
             for gap in self.gaps.get(kind, ()):
                 raise gap.error
+        self.release(kinds)
         return sum(part.reports[0].per_year for part in self.combined if part.kind in kinds)
 
 
 def put_together(person: Person, prefix: str, kinds: Sequence[str]) -> Parts:
-    """Put together the components of an area for one person."""
+    """Put together the components of an area for one person; nothing is released by that."""
     combined: list[Combined] = []
+    known: dict[str, tuple[Item, ...]] = {}
     gaps: dict[str, tuple[Gap, ...]] = {}
     for kind in kinds:
         things: dict[str, list[Reported]] = {}
@@ -179,6 +189,8 @@ def put_together(person: Person, prefix: str, kinds: Sequence[str]) -> Parts:
             except NotKnown as error:
                 missing.append(Gap(item, error))
                 continue
+            conditions = person.view.catalogue.condition_items(item)
+            known[kind] = (*known.get(kind, ()), item, *conditions)
             if item.reports is None:
                 combined += [Combined(kind, (amount,)) for amount in amounts]
             elif amounts:
@@ -188,17 +200,17 @@ def put_together(person: Person, prefix: str, kinds: Sequence[str]) -> Parts:
         combined += [Combined(kind, tuple(reports)) for reports in things.values()]
         if missing:
             gaps[kind] = tuple(missing)
-    return Parts(tuple(combined), gaps)
+    return Parts(person, tuple(combined), gaps, known)
 
 
 def _amounts(person: Person, item: Item) -> list[Reported]:
     """What an item reports: one amount, or one for each row that counts. Raises NotKnown."""
     answer = person.answer(item)
     if len(item.path) == 1:
-        value = person.value(item)
+        value = person.peek(item)
         return [] if value is None else [Reported(item, value, answer)]
-    rows = person.rows((item, *person.view.catalogue.condition_items(item))) or []
-    amounts = [row.value(item) for row in rows if row.counts(item)]
+    rows = person.peek_rows((item, *person.view.catalogue.condition_items(item))) or []
+    amounts = [row.peek(item) for row in rows if row.counts(item)]
     return [Reported(item, amount, answer) for amount in amounts if amount is not None]
 
 
@@ -287,6 +299,16 @@ class AssetComponent(_Component):
     kind: AssetKind = needing(Covered(), lambda self: AssetKind(self.fact.kind), "Its kind.")
 
 
+def _shown(made: Callable[..., Any]) -> Callable[[Any], list[Any]]:
+    """The components as a GraphQL type. To show which there are tells of those there are not."""
+
+    def read(self: Any) -> list[Any]:
+        self.parts.release(self.kinds)
+        return [made(fact=fact) for fact in self.parts.combined]
+
+    return read
+
+
 def _amount(self: Any) -> int:
     return int(self.parts.total(self.kinds))
 
@@ -335,7 +357,7 @@ class Income:
     kinds: strawberry.Private[Sequence[str]]
     components: list[IncomeComponent] = needing(
         Covered(),
-        lambda self: [IncomeComponent(fact=fact) for fact in self.parts.combined],
+        _shown(IncomeComponent),
         "What income is made of.",
     )
     totals: list[IncomeTotal] = needing(
@@ -356,7 +378,7 @@ class Assets:
     kinds: strawberry.Private[Sequence[str]]
     components: list[AssetComponent] = needing(
         Covered(),
-        lambda self: [AssetComponent(fact=fact) for fact in self.parts.combined],
+        _shown(AssetComponent),
         "What the assets are made of.",
     )
     totals: list[AssetTotal] = needing(

@@ -45,10 +45,11 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
-class Members:
-    """The household's other members: their keys, and then whatever is selected of each."""
+class Leads:
+    """Leads to other people by an item: from a case to its applicant, from them to members."""
 
     place: str
+    to: Literal["applicant", "member"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ class Covered:
     """Needs nothing beyond what its parent field needs already."""
 
 
-Needs = Place | Area | Rows | Items | Members | Covered
-Group = Literal["recipient", "member", "case"]
+Needs = Place | Area | Rows | Items | Leads | Covered
+Group = Literal["recipient", "applicant", "member", "case"]
 
 
 def needing(needs: Needs, resolver: Callable[..., Any], description: str) -> Any:

@@ -81,6 +81,7 @@ class View:
     reached: frozenset[str]
     cases: Mapping[str, str] = field(default_factory=dict)
     released: dict[str, set[str]] = field(default_factory=dict)
+    _shown: list[tuple[Keyed, Sequence[Item]]] = field(default_factory=list)
 
     @staticmethod
     def empty(catalogue: Catalogue) -> View:
@@ -90,6 +91,22 @@ class View:
     def person(self, recipient: str) -> Person | None:
         """The person, or None where this caller and purpose do not reach them."""
         return Person(self, recipient) if recipient in self.reached else None
+
+    def show_list(self, owner: Keyed, columns: Sequence[Item]) -> None:
+        """Remember that it was told how many rows a list has."""
+        self._shown.append((owner, columns))
+
+    def settle(self) -> dict[str, set[str]]:
+        """What was released, once all is read.
+
+        A list of which no column was read told its length, which is something about each column.
+        """
+        for owner, columns in self._shown:
+            names = {item.name for item in columns}
+            if not names & self.released.get(owner.key, set()):
+                for item in columns:
+                    owner.release(item)
+        return self.released
 
     def check(self, item: Item) -> None:
         """Invariant: an item that was not granted is not read. Raises NotKnown."""
@@ -120,30 +137,41 @@ class Keyed:
         self.view.released.setdefault(self.key, set()).update((item.name, exists_name(item)))
 
     def value(self, item: Item) -> Any:
+        """The value of an item that stands in the record itself, to be released.
+
+        Raises NotKnown.
+        """
+        value = self.peek(item)
+        self.release(item)
+        return value
+
+    def peek(self, item: Item) -> Any:
         """The value of an item that stands in the record itself. Raises NotKnown."""
         answer = self.answer(item)
         if answer.state is State.ABSENT:
-            self.release(item)
             return None
         value = answer.values.get(item.path[0], BROKEN)
         if value is BROKEN:
             raise broken(item)
-        self.release(item)
         return value
 
     def rows(self, items: Sequence[Item]) -> list[Row] | None:
-        """The rows of the list that these items are columns of. Raises NotKnown.
+        """The rows of the list that these items are columns of, to be shown. Raises NotKnown.
 
         None where the source has no record of the person, or no such list.
         """
+        rows = self.peek_rows(items)
+        self.view.show_list(self, [item for item in items if item.name in self.view.granted])
+        return rows
+
+    def peek_rows(self, items: Sequence[Item]) -> list[Row] | None:
+        """The rows of the list that these items are columns of. Raises NotKnown."""
         granted = [item for item in items if item.name in self.view.granted]
         answer = self.answer((granted or items)[0])
         rows = None if answer.state is State.ABSENT else answer.values.get(items[0].path[0], BROKEN)
         if rows is BROKEN:
             raise broken(items[0])
         if not rows:
-            for item in granted:
-                self.release(item)
             return rows
         columns = {item.path[1]: item for item in items}
         return [Row(self, answer, columns, row) for row in rows]
@@ -185,12 +213,17 @@ class Row:
         self.values = values
 
     def value(self, item: Item) -> Any:
+        """The value of a column, to be released. Raises NotKnown."""
+        value = self.peek(item)
+        self.owner.release(item)
+        return value
+
+    def peek(self, item: Item) -> Any:
         """The value of a column. Raises NotKnown."""
         self.owner.view.check(item)
         value = self.values.get(item.path[1], BROKEN)
         if value is BROKEN:
             raise broken(item)
-        self.owner.release(item)
         return value
 
     def read(self, place: str) -> Any:
@@ -204,7 +237,7 @@ class Row:
         """Whether the row counts, by the conditions declared for its list. Raises NotKnown."""
         conditions = self.owner.view.catalogue.condition_items(item)
         for column, (_, wanted) in zip(conditions, item.counts_when, strict=True):
-            value = self.value(column)
+            value = self.peek(column)
             if (value is None) != (wanted == "absent") or (value is not None and value != wanted):
                 return False
         return True

@@ -55,6 +55,7 @@ class _Table(BaseModel):
     months: Literal["YYYY-MM", "YYYYMM"] = "YYYY-MM"
     money: Literal["won", "thousand-won", "text"] = "won"
     connections: int = Field(default=32, ge=1, le=1000)
+    most_bytes: int = Field(default=8_388_608, ge=1024)
     headers: dict[str, str] = {}
     context: _Context = _Context()
 
@@ -109,17 +110,31 @@ class RestAdapter:
         """Ask once; a connection that broke under a read is tried once more, as reads are safe."""
         try:
             try:
-                response = await self._client.send(self._request(question))
+                content = await self._content(question)
             except httpx.TransportError as error:
                 if not _broke(error):
                     raise
-                response = await self._client.send(self._request(question))
+                content = await self._content(question)
         except (httpx.DecodingError, aiohttp.ClientResponseError) as error:
             raise ContractBroken("the answer is not HTTP as it should be") from error
         except (httpx.RequestError, aiohttp.ClientError) as error:
             raise SourceUnavailable("the source cannot be reached") from error
-        _check_status(response)
-        return self._reply(question, response.content)
+        return self._reply(question, content)
+
+    async def _content(self, question: Question) -> bytes:
+        """The body of a good answer, read no further than the source may send."""
+        response = await self._client.send(self._request(question), stream=True)
+        try:
+            _check_status(response)
+            content = bytearray()
+            async for chunk in response.aiter_bytes():
+                content += chunk
+                if len(content) > self._table.most_bytes:
+                    most = self._table.most_bytes
+                    raise ContractBroken(f"the answer has more than {most} bytes")
+            return bytes(content)
+        finally:
+            await response.aclose()
 
     def _request(self, question: Question) -> httpx.Request:
         table = self._table

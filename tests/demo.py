@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,13 @@ class Demo:
     @property
     def recipient(self) -> str:
         return str(self.info["sample"]["recipient"])
+
+    def token(self, person: str, **claims: object) -> str:
+        """A token of the demo's issuer for somebody like the person, with other claims."""
+        key = ECKey.import_key(json.loads((self.folder / "keys" / "issuer.key.json").read_text()))
+        made = jwt.decode(self.info["tokens"][person], key)
+        header = {"alg": "ES256", "typ": "at+jwt", "kid": key.kid}
+        return jwt.encode(header, {**made.claims, **claims}, key)
 
     @property
     def address(self) -> str:

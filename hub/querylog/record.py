@@ -48,7 +48,6 @@ class Because:
 
     caller: Caller
     purpose: Purpose | None
-    cases: tuple[str, ...]
     plan: Plan
     register_version: str
 
@@ -70,7 +69,10 @@ class Log:
 
 
 class Entry:
-    """The records of one operation. Left without an outcome, it records how it ended."""
+    """The records of one operation. Left without an outcome, it records how it ended.
+
+    `cases` are those that were found to give a reason, and `calls` those made so far.
+    """
 
     def __init__(self, log: Log, because: Because) -> None:
         self._log = log
@@ -79,15 +81,16 @@ class Entry:
         self._started = time.perf_counter()
         self._intended: set[str] = set()
         self._scope: dict[str, list[str]] = {}
+        self.cases: tuple[str, ...] = ()
+        self.calls: list[Call] = []
 
-    @property
-    def context(self) -> Context:
-        """What agencies are told of the operation."""
+    def context(self, cases: tuple[str, ...]) -> Context:
+        """What agencies are told of the operation; of cases, only those that give a reason."""
         purpose = self._because.purpose
         return Context(
             purpose=purpose.code if purpose else "",
             legal_basis=purpose.legal_basis.text if purpose else "",
-            case=",".join(self._because.cases),
+            case=",".join(cases),
             operation=self._operation,
         )
 
@@ -108,13 +111,21 @@ class Entry:
             await asyncio.shield(self._append("OUTCOME", facts))
 
     async def intend(
-        self, subjects: Iterable[str], granted: Iterable[str], lookups: Iterable[str]
+        self,
+        subjects: Iterable[str],
+        cases: Iterable[str],
+        granted: Iterable[str],
+        lookups: Iterable[str],
     ) -> None:
-        """Make it durable that these subjects may be asked about, for these items.
+        """Make it durable that these subjects and cases may be asked about, for these items.
 
         Raises LogUnavailable.
         """
-        self._scope = {"granted": sorted(granted), "lookups": sorted(lookups)}
+        self._scope = {
+            "granted": sorted(granted),
+            "lookups": sorted(lookups),
+            "casesNamed": [self._log.pseudonyms.of(case) for case in dict.fromkeys(cases)],
+        }
         await self._intend(list(dict.fromkeys(subjects)))
 
     async def intend_for(self, subjects: Iterable[str]) -> None:
@@ -140,6 +151,7 @@ class Entry:
                 "errors": refusal.codes,
                 "requested": self._because.plan.asked.items,
                 "denied": _denied(decisions),
+                "sources": self._sources(),
             },
         )
 
@@ -147,7 +159,6 @@ class Entry:
         self,
         released: Mapping[str, Iterable[str]],
         denied: Sequence[Decision],
-        calls: Sequence[Call],
         errors: Sequence[str],
         unreached: Mapping[str, str],
     ) -> None:
@@ -164,12 +175,14 @@ class Entry:
                     for subject, rule in unreached.items()
                 ],
                 "disclosed": self._disclosed(released),
-                "sources": [
-                    {"source": call.source, "round": call.round, "state": call.state}
-                    for call in calls
-                ],
+                "sources": self._sources(),
             },
         )
+
+    def _sources(self) -> list[dict[str, str]]:
+        return [
+            {"source": call.source, "round": call.round, "state": call.state} for call in self.calls
+        ]
 
     def _disclosed(
         self, released: Mapping[str, Iterable[str]]
@@ -205,7 +218,7 @@ class Entry:
                 "purpose": purpose.code if purpose else None,
                 "legalBasis": purpose.legal_basis.text if purpose else None,
                 "register": because.register_version,
-                "cases": because.cases,
+                "cases": self.cases,
                 "document": {"name": label, "hash": because.plan.document.hash},
                 "durationMs": round((time.perf_counter() - self._started) * 1000, 3),
                 **facts,

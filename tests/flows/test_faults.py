@@ -52,6 +52,7 @@ def tax_errors(answer: Answer) -> list[dict[str, object]]:
         ("redirect", "SOURCE_CONTRACT"),
         ("duplicate", "SOURCE_CONTRACT"),
         ("error-in-200", "SOURCE_CONTRACT"),
+        ("huge", "SOURCE_CONTRACT"),
     ],
 )
 def test_a_failing_agency_costs_only_its_own_items(faulty: Demo, mode: str, code: str) -> None:

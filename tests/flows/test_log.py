@@ -24,7 +24,9 @@ def test_an_operation_leaves_intent_and_outcome(demo: Demo) -> None:
     assert intent["office"] == demo.personas["caseworker"]["office"]
     assert intent["purpose"] == "basic-livelihood.application"
     assert intent["legalBasis"] == "National Basic Living Security Act, Article 22"
-    assert intent["cases"] == [demo.info["sample"]["case"]]
+    assert intent["cases"] == []
+    assert len(intent["casesNamed"]) == 1
+    assert outcome["cases"] == [demo.info["sample"]["case"]]
     assert intent["document"]["name"] == "Who"
     assert intent["requested"] == ["resident.exists", "tax.arrears", "tax.exists"]
     assert intent["granted"] == intent["requested"]

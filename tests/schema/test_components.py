@@ -124,9 +124,11 @@ def test_each_holding_is_a_component_and_a_landlords_deposit_is_none() -> None:
     assert parts.total(kinds) == 23
 
 
-def test_what_is_put_together_is_released() -> None:
+def test_what_is_put_together_is_released_once_it_is_shown() -> None:
     someone = person(tax(1), labour((1, None)))
-    put_together(someone, "income.", ["earned"])
+    parts = put_together(someone, "income.", ["earned"])
+    assert someone.view.released == {}
+    assert parts.total(["earned"]) == 1
     assert someone.view.released["p"] == {
         "tax.earnedIncome",
         "tax.exists",
