@@ -36,7 +36,11 @@ class LogUnavailable(Exception):
 
 
 class Store:
-    """An append-only store of records at a SQLAlchemy address."""
+    """An append-only store of records at a SQLAlchemy address.
+
+    A record whose append was told to have failed, and which was committed after all, is followed
+    by one of the kind WITHDRAWN: nothing was asked or released on its strength.
+    """
 
     def __init__(self, address: str, batch: int) -> None:
         url = sa.make_url(address)
@@ -65,6 +69,14 @@ class Store:
         """Make a record durable. Raises LogUnavailable."""
         if self._writer is None or self._writer.done():
             raise LogUnavailable("the writer of the query log has stopped")
+        durable = self._put(record)
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                await durable
+        except TimeoutError as error:
+            raise LogUnavailable("the query log did not commit in time") from error
+
+    def _put(self, record: dict[str, Any]) -> asyncio.Future[None]:
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         row = {
             "operation": record["operation"],
@@ -74,11 +86,7 @@ class Store:
         }
         self._waiting.append((row, durable))
         self._wake.set()
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                await durable
-        except TimeoutError as error:
-            raise LogUnavailable("the query log did not commit in time") from error
+        return durable
 
     async def _write(self) -> None:
         while True:
@@ -104,10 +112,12 @@ class Store:
         except Exception as error:  # noqa: BLE001 - the writer outlives whatever a driver raises
             failure = LogUnavailable("the query log cannot be written")
             failure.__cause__ = error
-        for _, durable in group:
+        for row, durable in group:
             if durable.done():
-                continue
-            if failure is None:
+                if failure is None:
+                    withdrawn = {"operation": row["operation"], "at": row["at"]}
+                    self._put({**withdrawn, "kind": "WITHDRAWN", "of": row["kind"]})
+            elif failure is None:
                 durable.set_result(None)
             else:
                 durable.set_exception(failure)

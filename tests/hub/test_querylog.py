@@ -405,3 +405,22 @@ def test_a_pseudonym_shows_nothing_of_the_subject_and_depends_on_the_key(subject
     assert len(pseudonym) == 32
     assert subject[:6] not in pseudonym or subject[7:] not in pseudonym
     assert pseudonym != Pseudonyms(b"other key").of(subject)
+
+
+async def test_a_record_committed_after_its_append_failed_is_withdrawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.querylog.store.TIMEOUT", 0.5)
+    path = tmp_path / "log.db"
+    store = Store(f"sqlite+aiosqlite:///{path}", 10)
+    await store.open()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LogUnavailable, match="the query log did not commit in time"):
+            await store.append({"operation": "o", "kind": "OUTCOME", "at": "t"})
+        other.execute("ROLLBACK")
+    await asyncio.sleep(0.5)
+    records = [entry async for entry in store.records()]
+    await store.close()
+    assert [entry["kind"] for entry in records] == ["OUTCOME", "WITHDRAWN"]
+    assert records[1] == {"operation": "o", "kind": "WITHDRAWN", "of": "OUTCOME", "at": "t"}
