@@ -46,7 +46,7 @@ clean: ## Remove what make made
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3.11" >&2; exit 2; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) >&2
 
 $(VENV)/.demo: requirements.lock pyproject.toml | $(BIN)/python
 	@echo "installing the locked dependencies into $(VENV)" >&2

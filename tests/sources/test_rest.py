@@ -213,9 +213,12 @@ async def test_whom_the_agency_leaves_out_has_no_record(over: Opener) -> None:
     assert (await asking.ask(HANA, DURI)).records.keys() == {HANA}
 
 
+GZIP = {"Content-Encoding": "gzip"}
+
+
 async def test_a_compressed_answer_is_read(over: Opener) -> None:
     content = gzip.compress(b'{"result": {"people": []}}')
-    asking = await over(answer(content, **{"Content-Encoding": "gzip"}))
+    asking = await over(answer(content, **GZIP))
     assert await asking.ask() == Reply({}, {})
 
 
@@ -310,6 +313,35 @@ async def test_a_wrong_answer_is_an_error_classed_by_what_to_do_next(
         await asking.ask()
     assert type(caught.value) is type(error)
     assert (caught.value.reason, caught.value.retry_after) == (error.reason, error.retry_after)
+
+
+BOUNDED = DECLARATION.replace('key = "number"', 'key = "number"\nmost_bytes = 1024')
+PADDED = b'{"result": {"people": []}}'
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [answer(PADDED.ljust(1025)), answer(gzip.compress(PADDED.ljust(10**7)), **GZIP)],
+    ids=["plain", "compressed"],
+)
+async def test_an_answer_beyond_its_bound_breaks_the_contract(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    async with AsyncExitStack() as stack:
+        opener = Opener(stack, monkeypatch, declared(tmp_path, BOUNDED))
+        asking = await opener(sent)
+        with pytest.raises(ContractBroken, match=r"^the answer has more than 1024 bytes$"):
+            await asking.ask()
+
+
+async def test_an_answer_up_to_its_bound_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with AsyncExitStack() as stack:
+        asking = await Opener(stack, monkeypatch, declared(tmp_path, BOUNDED))(
+            answer(PADDED.ljust(1024))
+        )
+        assert await asking.ask() == Reply({}, {})
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Again", "308 Moved"])
