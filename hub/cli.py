@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -159,7 +160,7 @@ def _print_explanation(found: Explanation, legal_basis: str) -> None:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    logs.set_up()
+    logs.set_up(logging.WARNING)
     return demo.run(
         demo.Options(
             folder=options.folder,

@@ -34,10 +34,10 @@ class _Lines(logging.Formatter):
         return orjson.dumps(line, default=str).decode()
 
 
-def set_up() -> None:
-    """Send every log to standard error as JSON lines."""
+def set_up(level: int = logging.INFO) -> None:
+    """Send every log of the level or above to standard error as JSON lines."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Lines())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
