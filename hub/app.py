@@ -86,7 +86,7 @@ def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
 def _key_faults(settings: Settings) -> list[Fault]:
     files = {"log.pseudonym_key": settings.log.pseudonym_key}
     for issuer in settings.issuers:
-        if "://" not in issuer.keys:
+        if issuer.keys is not None and "://" not in issuer.keys:
             files["issuers.keys"] = Path(issuer.keys)
     return [
         Fault("hub.toml", place, f"there is no file `{path.name}`", "make it, or correct the path")

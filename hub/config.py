@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 import authz
 import schema
@@ -85,12 +95,37 @@ class Limits(_Section):
     rounds: int = Field(6, ge=3, description="Most rounds of calls to the sources.")
 
 
+def is_secure(address: str) -> bool:
+    """Whether nobody on the way can change what is read there: `https`, or this very machine."""
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    if parts.scheme == "https":
+        return bool(host)
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    return parts.scheme == "http" and loopback
+
+
+def _secure(address: str | None) -> str | None:
+    if address is not None and "://" in address and not is_secure(address):
+        raise ValueError("whoever is on the way could change the keys; give an `https` address")
+    return address
+
+
 class Issuer(_Section):
     """An identity provider whose tokens are accepted."""
 
     issuer: str = Field(description="The `iss` of its tokens.")
     audience: str = Field(description="The `aud` that tokens for this hub carry.")
-    keys: str = Field(description="Its key set (RFC 7517): a file, or an `https` address.")
+    keys: Annotated[str | None, AfterValidator(_secure)] = Field(
+        None,
+        description="Its key set (RFC 7517): a file or an address; without it, its metadata tell.",
+    )
     algorithms: tuple[Literal["ES256", "EdDSA", "RS256"], ...] = Field(
         ("ES256", "EdDSA", "RS256"), description="Signature algorithms accepted."
     )
@@ -103,6 +138,12 @@ class Issuer(_Section):
     roles_claim: str = Field("roles", description="Claim with the caller's roles.")
     office_claim: str = Field("office", description="Claim with the caller's office.")
     district_claim: str = Field("district", description="Claim with the caller's district.")
+
+    @model_validator(mode="after")
+    def _findable(self) -> Self:
+        if self.keys is None and not is_secure(self.issuer):
+            raise ValueError("its keys cannot be found; give `keys` or an `https` issuer")
+        return self
 
 
 class Console(_Section):
@@ -117,6 +158,9 @@ def _some(issuers: tuple[Issuer, ...]) -> tuple[Issuer, ...]:
     # pydantic's own `min_length` would call an issuer with a fault none at all.
     if not issuers:
         raise ValueError("there is no issuer; add an `[[issuers]]` table")
+    names = [issuer.issuer for issuer in issuers]
+    if len(set(names)) < len(names):
+        raise ValueError("two issuers have the same `issuer`; leave one out")
     return issuers
 
 

@@ -23,9 +23,10 @@ from starlette.responses import Response
 from hub import pipeline
 from hub.errors import CODES, RequestRefused, codes, error, refused
 from hub.gather import Call
-from hub.identity import Identity, TokenRefused
+from hub.identity import Identity
 from hub.project import Projected
 from hub.querylog.store import LogUnavailable
+from hub.tokens import TokenRefused
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.config import Settings, read_settings
+from hub.config import Settings, is_secure, read_settings
 from sources.fault import FaultyConfiguration
 
 GOOD = """\
@@ -98,6 +98,45 @@ def test_absolute_paths_stay(read: Read) -> None:
 
 def test_an_address_of_keys_stays(read: Read) -> None:
     assert read(GOOD + SECOND).issuers[1].keys == "https://other.example/keys"
+
+
+def test_an_issuer_may_be_given_without_keys(read: Read) -> None:
+    assert read(GOOD.replace('keys = "keys/issuer.json"', "")).issuers[0].keys is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://id.example/keys",
+        "http://127.0.0.1:9/keys",
+        "http://127.8.8.8/keys",
+        "http://localhost/keys",
+        "http://[::1]:9/keys",
+    ],
+)
+def test_an_address_that_nobody_can_interfere_with_may_give_keys(address: str) -> None:
+    assert is_secure(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://id.example/keys",
+        "http://localhost.example/keys",
+        "http://127.0.0.1.example/keys",
+        "http://127.0.0.1@id.example/keys",
+        "http://10.0.0.1/keys",
+        "http://[::2]/keys",
+        "http://[/keys",
+        "https:///keys",
+        "ftp://127.0.0.1/keys",
+        "file:///keys",
+        "urn:issuer",
+        "",
+    ],
+)
+def test_no_other_address_may_give_keys(address: str) -> None:
+    assert not is_secure(address)
 
 
 def test_a_path_of_the_environment_is_taken_from_the_files_folder_too(
@@ -207,6 +246,29 @@ FAULTS: Mapping[str, tuple[str, dict[str, str], list[str]]] = {
         "issuers = []\n" + GOOD.partition("[[issuers]]")[0],
         {},
         ["hub.toml: issuers (line 1): there is no issuer; add an `[[issuers]]` table"],
+    ),
+    "keys that anyone on the way could change": (
+        GOOD.replace('"keys/issuer.json"', '"http://id.example/keys"'),
+        {},
+        [
+            "hub.toml: issuers.0.keys (line 12): whoever is on the way could change the keys; "
+            "give an `https` address"
+        ],
+    ),
+    "an issuer that tells no safe address and has no keys": (
+        GOOD.replace('keys = "keys/issuer.json"\n', "").replace("https://id", "http://id"),
+        {},
+        [
+            "hub.toml: issuers.0 (line 12): its keys cannot be found; give `keys` or an `https` "
+            "issuer"
+        ],
+    ),
+    "two issuers of one name": (
+        GOOD + SECOND.replace('https://other.example"', 'https://id.example"'),
+        {},
+        [
+            "hub.toml: issuers (line 12): two issuers have the same `issuer`; leave one out",
+        ],
     ),
     "issuers that are none": (
         "issuers = 5\n" + GOOD.partition("[[issuers]]")[0],

@@ -23,7 +23,9 @@ from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
 
 from authz.caller import Caller
 from hub.config import Issuer
-from hub.identity import REFETCH_AFTER, Identity, TokenRefused
+from hub.identity import Identity
+from hub.keys import REFETCH_AFTER
+from hub.tokens import TokenRefused
 from tests.hub.keyserver import KeyServer, serving
 
 ISSUER = "https://id.example"
