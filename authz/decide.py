@@ -7,11 +7,13 @@ be evaluated denies.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+import datetime
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from authz.caller import Caller
 from authz.register import Decision, Purpose
+from authz.transform import Transform
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Verdict:
 
     granted: frozenset[str]
     denied: tuple[Decision, ...]
+    transforms: Mapping[str, Transform] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +84,13 @@ class Receipts:
     month: str | None
 
 
-def decide(caller: Caller, purpose: Purpose, asked: Asked) -> Verdict:
+def decide(caller: Caller, purpose: Purpose, asked: Asked, today: datetime.date) -> Verdict:
     """Decide every item of an operation, without any fact about the subject.
 
     Every item is decided by itself; that its source may be known to have a record is an item of
     its own (`exists`), without which no other of the source is granted.
     """
-    refusal = _refusal(caller, purpose)
+    refusal = _refusal(caller, purpose, today)
     if refusal is not None:
         rule, remedy = refusal
         return Verdict(
@@ -117,17 +120,25 @@ def decide(caller: Caller, purpose: Purpose, asked: Asked) -> Verdict:
         if exists in refused and item not in refused:
             denied.append(Decision(item, False, f"`{exists}` is denied", f"leave `{item}` out"))
     refused |= {decision.item for decision in denied}
-    return Verdict(frozenset(asked.items) - refused, tuple(denied))
+    granted = frozenset(asked.items) - refused
+    transforms = {
+        decision.item: decision.transform
+        for decision in decisions
+        if decision.transform is not None and decision.item in granted
+    }
+    return Verdict(granted, tuple(denied), transforms)
 
 
-def _refusal(caller: Caller, purpose: Purpose) -> tuple[str, str] | None:
+def _refusal(caller: Caller, purpose: Purpose, today: datetime.date) -> tuple[str, str] | None:
     """The rule by which the caller may not use the purpose on anyone at all, and the remedy."""
     if not caller.roles & purpose.roles:
         roles = ", ".join(sorted(purpose.roles)) or "nobody"
         return f"`{purpose.code}` is for {roles}", "ask under a purpose of your own role"
+    if invalid := purpose.valid.refuses(today):
+        return f"`{purpose.code}` {invalid}", "ask under a purpose that is valid"
     if purpose.relation == "none":
         return f"`{purpose.code}` reaches no person", "ask under a purpose that does"
-    if caller.recipient is None:
+    if None in caller.recipients:
         rule = "the token does not say who the caller is as a resident"
         return rule, "have the identity provider send the claim, so that own records are refused"
     if purpose.relation == "self":
@@ -166,12 +177,13 @@ def judge_recipient(
     Where the purpose rests on receipts, `judge_receipts` has to agree too.
     """
     if purpose.relation == "self":
-        return None if recipient == caller.recipient else "not the caller's own record"
+        own = all(each == recipient for each in caller.recipients)
+        return None if own else "not the caller's own record"
     if facts is None:
         return "no such recipient"
     if facts.household is None or facts.members is None:
         return "no household is known"
-    if caller.recipient is None or caller.recipient in (recipient, *facts.members):
+    if not {None, recipient, *facts.members}.isdisjoint(caller.recipients):
         return "the caller's own household"
     if purpose.jurisdiction == "district" and (
         facts.district is None or facts.district != caller.district

@@ -7,15 +7,17 @@ register's files is the policy version in every record of the query log.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from authz.transform import Transform
 from sources.declaration import CATEGORIES, Catalogue, Item, exists_name
 from sources.fault import Fault, Places, nearest, shape_faults
 
@@ -57,6 +59,39 @@ class Selection(_Strict):
         return None
 
 
+class Reduction(Selection):
+    """Items that are allowed, but reduced on release."""
+
+    to: Transform
+
+
+class Validity(_Strict):
+    """The days on which a purpose may be used, both included."""
+
+    since: datetime.date | None = None
+    until: datetime.date | None = None
+
+    def refuses(self, today: datetime.date) -> str | None:
+        """Why the purpose may not be used today; None where it may."""
+        if self.since is not None and today < self.since:
+            return f"is valid from {self.since}"
+        if self.until is not None and today > self.until:
+            return f"was valid until {self.until}"
+        return None
+
+
+class Limits(_Strict):
+    """How many distinct recipients one operation may name, and one person may see in a day."""
+
+    subjects_per_operation: int | None = Field(default=None, ge=1)
+
+
+class Obligations(_Strict):
+    """What must be done along with an allow. `reason`: the fewest characters of a reason."""
+
+    reason: int | None = Field(default=None, ge=1, le=1000)
+
+
 class _Table(_Strict):
     title: str
     parent: str | None = None
@@ -65,7 +100,11 @@ class _Table(_Strict):
     relation: Relation = "none"
     programmes: tuple[str, ...] = ()
     jurisdiction: Literal["district", "none"] = "none"
+    valid: Validity = Field(default_factory=Validity)
+    limits: Limits = Field(default_factory=Limits)
+    obligations: Obligations = Field(default_factory=Obligations)
     allow: Selection = Field(default_factory=Selection)
+    reduce: tuple[Reduction, ...] = ()
     prohibit: Selection = Field(default_factory=Selection)
 
 
@@ -77,6 +116,7 @@ class Decision:
     allowed: bool
     rule: str
     remedy: str
+    transform: Transform | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +136,9 @@ class Purpose:
     jurisdiction: Literal["district", "none"]
     decisions: Mapping[str, Decision]
     exists: Mapping[str, str]
+    valid: Validity = field(default_factory=Validity)
+    limits: Limits = field(default_factory=Limits)
+    obligations: Obligations = field(default_factory=Obligations)
 
     @property
     def case_needed(self) -> bool:
@@ -185,17 +228,9 @@ def _faults(
         yield fault(("parent",), "the purpose is its own ancestor", "break the circle")
     if table.relation in ("case", "receipt") and table.roles and not table.programmes:
         yield fault(("programmes",), "no programme is covered", "name at least one")
-    known: dict[str, Any] = {
-        "items": catalogue.items,
-        "categories": CATEGORIES,
-    }
-    for kind in ("allow", "prohibit"):
-        selection: Selection = getattr(table, kind)
-        for key, choices in known.items():
-            for name in getattr(selection, key):
-                if name not in choices and not _of_absent_source(name, key, catalogue):
-                    message = f"unknown name `{name}`"
-                    yield fault((kind, key), message, nearest(name, choices))
+    if table.valid.since and table.valid.until and table.valid.since > table.valid.until:
+        yield fault(("valid",), "it ends before it begins", "correct `since` or `until`")
+    yield from _selection_faults(table, catalogue, fault)
     entries = [(name, tables[name]) for name in line]
     allowed = [
         item
@@ -212,9 +247,34 @@ def _faults(
         yield fault(("allow",), message, "allow the category `existence` too")
 
 
-def _of_absent_source(name: str, key: str, catalogue: Catalogue) -> bool:
-    """Whether an item belongs to a source that is not enabled, and so cannot be checked."""
-    return key == "items" and name.partition(".")[0] not in catalogue.sources
+def _selection_faults(
+    table: _Table, catalogue: Catalogue, fault: Callable[[tuple[str, ...], str, str], Fault]
+) -> Iterator[Fault]:
+    """Names that nothing has, and values that cannot be reduced as they are to be."""
+    known: Mapping[str, Collection[str]] = {
+        "items": catalogue.items,
+        "categories": CATEGORIES,
+        "sources": catalogue.declared,
+    }
+    selections: list[tuple[str, Selection]] = [("allow", table.allow), ("prohibit", table.prohibit)]
+    for kind, selection in (*selections, *(("reduce", entry) for entry in table.reduce)):
+        for key, choices in known.items():
+            for name in getattr(selection, key):
+                if name not in choices and not _of_source_not_enabled(name, key, catalogue):
+                    message = f"unknown name `{name}`"
+                    yield fault((kind, key), message, nearest(name, choices))
+    for reduction in table.reduce:
+        kind = reduction.to.kind
+        for item in catalogue.items.values():
+            if reduction.reason(item) and not item.is_exists and not reduction.to.fits(item.type):
+                message = f"`{item.name}` is a {item.type}, which `{kind}` cannot reduce"
+                yield fault(("reduce",), message, "reduce it otherwise, or name other items")
+
+
+def _of_source_not_enabled(name: str, key: str, catalogue: Catalogue) -> bool:
+    """Whether an item is of a declared source that is not enabled, and so cannot be checked."""
+    source = name.partition(".")[0]
+    return key == "items" and source in catalogue.declared and source not in catalogue.sources
 
 
 def _compile(code: str, tables: Mapping[str, _Table], catalogue: Catalogue) -> Purpose:
@@ -232,15 +292,23 @@ def _compile(code: str, tables: Mapping[str, _Table], catalogue: Catalogue) -> P
         jurisdiction=table.jurisdiction,
         decisions=decisions,
         exists={item.name: exists_name(item) for item in catalogue.items.values()},
+        valid=table.valid,
+        limits=table.limits,
+        obligations=table.obligations,
     )
 
 
 def _decide_item(code: str, item: Item, line: list[tuple[str, _Table]]) -> Decision:
-    """Invariant: forbid wins over allow, and what nobody names is denied."""
+    """Invariant: forbid wins over allow, reduced over whole, and what nobody names is denied."""
     for name, table in line:
         if reason := table.prohibit.reason(item):
             rule = f"`{name}` prohibits {reason}"
             return Decision(item.name, False, rule, f"leave `{item.name}` out")
+    for name, table in line:
+        for reduction in table.reduce:
+            if reason := reduction.reason(item):
+                rule = f"`{name}` allows {reason}, reduced: {reduction.to.text}"
+                return Decision(item.name, True, rule, "", reduction.to)
     for name, table in line:
         if reason := table.allow.reason(item):
             return Decision(item.name, True, f"`{name}` allows {reason}", "")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from authz.caller import Caller
 from authz.decide import Verdict, decide
@@ -33,6 +36,11 @@ class Admitted:
             for entry in self.verdict.denied
         }
 
+    @property
+    def transforms(self) -> dict[str, Callable[[Any], Any]]:
+        """How the values of the items that are granted reduced are reduced."""
+        return {item: transform.reduce for item, transform in self.verdict.transforms.items()}
+
 
 class Denied(RequestRefused):
     """Items are denied, so the operation is refused: each of them listed."""
@@ -61,14 +69,23 @@ def references(header: str | None) -> tuple[str, ...]:
     return named
 
 
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a caller declares beside the document, and the day it is declared on."""
+
+    cases: tuple[str, ...]
+    reason: str
+    withhold: bool
+    day: datetime.date
+
+
 def admit(
     caller: Caller,
     purpose: Purpose | None,
-    cases: tuple[str, ...],
+    declared: Declared,
     plan: Plan,
     whom: Subjects,
     limits: Limits,
-    withhold: bool,
 ) -> Admitted:
     """Decide an operation as far as that needs no facts. Raises RequestRefused."""
     if purpose is None:
@@ -80,9 +97,17 @@ def admit(
     cost = sum(root.cost * len(keys) for root, keys in whom.by_root)
     if cost > limits.cost:
         raise refused("TOO_COSTLY", f"it would cost {cost}, {limits.cost} is the most")
-    verdict = decide(caller, purpose, plan.asked)
-    if verdict.denied and not (withhold and verdict.granted):
+    verdict = decide(caller, purpose, plan.asked, declared.day)
+    if verdict.denied and not (declared.withhold and verdict.granted):
         raise Denied(verdict.denied)
-    if purpose.case_needed and not cases and not whom.cases:
+    if purpose.case_needed and not declared.cases and not whom.cases:
         raise refused("CASE_REQUIRED", f"`{purpose.code}` needs a case in `Hub-Case`")
+    least = purpose.obligations.reason
+    if least is not None and len(declared.reason) < least:
+        message = f"`{purpose.code}` needs a reason of {least} characters in `Hub-Reason`"
+        raise refused("REASON_REQUIRED", message)
+    most = purpose.limits.subjects_per_operation
+    if most is not None and len(set(whom.recipients)) > most:
+        message = f"`{purpose.code}` reaches {most} recipients in one operation and no more"
+        raise refused("PURPOSE_LIMIT", message)
     return Admitted(purpose, verdict)

@@ -52,6 +52,12 @@ CODES: Mapping[str, Code] = {
     "CASE_REFUSED": Code(
         403, "a case named gives no reason to look", "name an open case of your office"
     ),
+    "REASON_REQUIRED": Code(
+        403, "the purpose needs a reason", "say it in `Hub-Reason`, percent-encoded UTF-8"
+    ),
+    "PURPOSE_LIMIT": Code(
+        403, "more recipients than the purpose reaches at once", "ask in several operations"
+    ),
     "OUT_OF_REACH": Code(
         403, "unknown, malformed or out of reach: which, is not said", "check id and case"
     ),

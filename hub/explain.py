@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,7 +47,7 @@ def explain(
     document = Documents(plans.schema.graphql, limits).read(text)
     plan = make_plan(plans.schema, document, document.operation(operation_name))
     caller = Caller("someone", "someone", purpose.roles, "office", "district", "issuer")
-    verdict = decide(caller, purpose, plan.asked)
+    verdict = decide(caller, purpose, plan.asked, datetime.datetime.now(datetime.UTC).date())
     denied = {decision.item: decision for decision in verdict.denied}
     decisions = tuple(denied.get(item) or purpose.decisions[item] for item in plan.asked.items)
     steps: list[Step] = []

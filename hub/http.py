@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 from graphql import GraphQLError
@@ -31,6 +32,8 @@ from hub.tokens import TokenRefused
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+MOST_REASON = 1_000
+"""Characters of a reason that are kept."""
 BODY_SECONDS = 10
 """A body that takes longer to arrive is refused."""
 
@@ -117,12 +120,14 @@ def _failed(errors: list[GraphQLError]) -> tuple[bytes, int, str]:
     return body, CODES[code].status, code
 
 
-def _encode(projected: Projected, calls: Sequence[Call]) -> bytes:
+def _encode(projected: Projected, calls: Sequence[Call], reduced: Mapping[str, str]) -> bytes:
     body: dict[str, Any] = {"data": projected.data}
     if projected.errors:
         body["errors"] = [found.formatted for found in projected.errors]
     if calls:
         body["extensions"] = {"sources": [_call(call) for call in calls]}
+    if reduced:
+        body.setdefault("extensions", {})["reduced"] = reduced
     return orjson.dumps(body)
 
 
@@ -238,6 +243,7 @@ def _request(request: Request, given: Mapping[str, Any]) -> pipeline.Request:
         operation_name=name or None,
         purpose=request.headers.get("hub-purpose"),
         cases=request.headers.get("hub-case"),
+        reason=unquote(request.headers.get("hub-reason", "")).strip()[:MOST_REASON],
         withhold=on_denied == "withhold",
         by_url=request.method == "GET",
     )

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from authz.caller import Caller
 from authz.register import Register
-from hub.admission import admit, references
+from hub.admission import Declared, admit, references
 from hub.config import Limits
 from hub.documents import Documents, variable_values
 from hub.errors import refused
 from hub.gather import Call, Gatherer
 from hub.plan import make_plan, subjects
 from hub.project import Projected, Reading, project
-from hub.querylog.record import Because, Log
+from hub.querylog.record import Because, Log, reduced
 from hub.relate import Relating, lookups, relate
 from hub.rounds import Reach, layered, wanted
 from schema.build import HubSchema
 from schema.view import View
 
-Encode = Callable[[Projected, Sequence[Call]], bytes]
+Encode = Callable[[Projected, Sequence[Call], Mapping[str, str]], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Request:
     operation_name: str | None
     purpose: str | None
     cases: str | None
+    reason: str
     withhold: bool
     by_url: bool
 
@@ -60,17 +62,20 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
     reading = Reading(View.empty(catalogue), hub.register, hub.gatherer, caller)
     if not plan.roots:
         variable_values(hub.schema.graphql, plan.operation, request.variables)
-        return encode(project(hub.schema, plan, request.variables, reading), ())
+        return encode(project(hub.schema, plan, request.variables, reading), (), {})
 
     purpose = hub.register.purposes.get(request.purpose or "")
-    async with hub.log.entry(Because(caller, purpose, plan, hub.register.version)) as entry:
+    because = Because(caller, purpose, request.reason, plan, hub.register.version)
+    async with hub.log.entry(because) as entry:
         if request.by_url:
             raise refused("METHOD_NOT_ALLOWED", "GET serves only what touches no data item")
         variables = variable_values(hub.schema.graphql, plan.operation, request.variables)
         whom, cases = subjects(plan, hub.schema, variables), references(request.cases)
-        admitted = admit(caller, purpose, cases, plan, whom, limits, request.withhold)
+        today = datetime.datetime.now(datetime.UTC).date()
+        declared = Declared(cases, request.reason, request.withhold, today)
+        admitted = admit(caller, purpose, declared, plan, whom, limits)
         granted, needed = admitted.verdict.granted, lookups(catalogue, admitted.purpose)
-        await entry.intend(whom.recipients, (*cases, *whom.cases), granted, needed.names)
+        await entry.intend(whom.recipients, (*cases, *whom.cases), admitted.verdict, needed.names)
         relating = Relating(caller, admitted, whom, cases)
         relation = await relate(hub.gatherer, catalogue, relating, entry)
         reach = Reach(relation.reached, relation.households, relation.cases)
@@ -83,13 +88,14 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
             catalogue=catalogue,
             granted=granted,
             withheld=admitted.withheld,
+            transforms=admitted.transforms,
             answers=relation.known | gathered.answers,
             households=relation.households,
             reached=frozenset(relation.reached),
             cases=relation.cases,
         )
         projected = project(hub.schema, plan, request.variables, reading.of(view))
-        body = encode(projected, entry.calls)
+        body = encode(projected, entry.calls, reduced(admitted.verdict))
         denied, unreached = admitted.verdict.denied, relation.unreached
         await entry.outcome(view.settle(), denied, projected.codes, unreached)
     return body

@@ -8,7 +8,7 @@ is read is remembered as released: the query log names just that.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -76,6 +76,7 @@ class View:
     catalogue: Catalogue
     granted: frozenset[str]
     withheld: Mapping[str, Denial]
+    transforms: Mapping[str, Callable[[Any], Any]]
     answers: Mapping[tuple[str, str], Answer]
     households: Mapping[str, Sequence[str]]
     reached: frozenset[str]
@@ -86,7 +87,7 @@ class View:
     @staticmethod
     def empty(catalogue: Catalogue) -> View:
         """A view of nobody, for operations that touch no data item."""
-        return View(catalogue, frozenset(), {}, {}, {}, frozenset())
+        return View(catalogue, frozenset(), {}, {}, {}, {}, frozenset())
 
     def person(self, recipient: str) -> Person | None:
         """The person, or None where this caller and purpose do not reach them."""
@@ -113,6 +114,20 @@ class View:
         if item.name not in self.granted:
             denial = self.withheld.get(item.name)
             raise withheld(denial or Denial(item.name, "not granted", "ask for it by name"))
+
+    def check_whole(self, item: Item) -> None:
+        """Refuse to compute with what is released reduced only: it would tell the whole.
+
+        Raises NotKnown.
+        """
+        if item.name in self.transforms:
+            rule = "it is released reduced only, and nothing is computed from it"
+            raise withheld(Denial(item.name, rule, "ask for the item itself"))
+
+    def reduced(self, item: Item, value: Any) -> Any:
+        """The value as the purpose may see it."""
+        transform = self.transforms.get(item.name)
+        return value if transform is None or value is None else transform(value)
 
 
 class Keyed:
@@ -141,12 +156,19 @@ class Keyed:
 
         Raises NotKnown.
         """
-        value = self.peek(item)
+        value = self._stored(item)
         self.release(item)
-        return value
+        return self.view.reduced(item, value)
 
     def peek(self, item: Item) -> Any:
-        """The value of an item that stands in the record itself. Raises NotKnown."""
+        """The value of an item that stands in the record itself, whole, to compute with.
+
+        Raises NotKnown.
+        """
+        self.view.check_whole(item)
+        return self._stored(item)
+
+    def _stored(self, item: Item) -> Any:
         answer = self.answer(item)
         if answer.state is State.ABSENT:
             return None
@@ -214,12 +236,16 @@ class Row:
 
     def value(self, item: Item) -> Any:
         """The value of a column, to be released. Raises NotKnown."""
-        value = self.peek(item)
+        value = self._stored(item)
         self.owner.release(item)
-        return value
+        return self.owner.view.reduced(item, value)
 
     def peek(self, item: Item) -> Any:
-        """The value of a column. Raises NotKnown."""
+        """The value of a column, whole, to compute with. Raises NotKnown."""
+        self.owner.view.check_whole(item)
+        return self._stored(item)
+
+    def _stored(self, item: Item) -> Any:
         self.owner.view.check(item)
         value = self.values.get(item.path[1], BROKEN)
         if value is BROKEN:

@@ -334,11 +334,15 @@ class _Reader:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The enabled sources, and which of them holds identity and which holds cases."""
+    """The enabled sources, and which of them holds identity and which holds cases.
+
+    `declared` names every source that has a declaration, enabled or not.
+    """
 
     sources: Mapping[str, Source]
     identity: str
     cases: str
+    declared: frozenset[str] = frozenset()
 
     @cached_property
     def items(self) -> Mapping[str, Item]:
@@ -403,4 +407,5 @@ def read_catalogue(
             remedy = f"enable it, or {nearest(name, sources)}"
             message = f"`{name}` is not enabled"
             faults.append(Fault("hub.toml", f"roles.{role}", message, remedy))
-    return Catalogue(sources, identity, cases), faults
+    declared = frozenset(path.stem for path in folder.glob("*.toml"))
+    return Catalogue(sources, identity, cases, declared), faults

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from authz.caller import Caller
+from authz.decide import Verdict
 from authz.register import Decision, Purpose
 from hub.admission import Denied
 from hub.errors import RequestRefused
@@ -48,6 +49,7 @@ class Because:
 
     caller: Caller
     purpose: Purpose | None
+    reason: str
     plan: Plan
     register_version: str
 
@@ -80,7 +82,7 @@ class Entry:
         self._operation = str(uuid.uuid4())
         self._started = time.perf_counter()
         self._intended: set[str] = set()
-        self._scope: dict[str, list[str]] = {}
+        self._scope: dict[str, object] = {}
         self.cases: tuple[str, ...] = ()
         self.calls: list[Call] = []
 
@@ -114,15 +116,16 @@ class Entry:
         self,
         subjects: Iterable[str],
         cases: Iterable[str],
-        granted: Iterable[str],
+        verdict: Verdict,
         lookups: Iterable[str],
     ) -> None:
-        """Make it durable that these subjects and cases may be asked about, for these items.
+        """Make it durable that these subjects and cases may be asked about, for what is granted.
 
         Raises LogUnavailable.
         """
         self._scope = {
-            "granted": sorted(granted),
+            "granted": sorted(verdict.granted),
+            "reduced": reduced(verdict),
             "lookups": sorted(lookups),
             "casesNamed": [self._log.pseudonyms.of(case) for case in dict.fromkeys(cases)],
         }
@@ -213,10 +216,15 @@ class Entry:
                 "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
                 "person": because.caller.person,
                 "issuer": because.caller.issuer,
+                "actor": [
+                    {"person": actor.person, "issuer": actor.issuer}
+                    for actor in because.caller.actors
+                ],
                 "roles": sorted(because.caller.roles),
                 "office": because.caller.office,
                 "purpose": purpose.code if purpose else None,
                 "legalBasis": purpose.legal_basis.text if purpose else None,
+                "reason": because.reason or None,
                 "register": because.register_version,
                 "cases": self.cases,
                 "document": {"name": label, "hash": because.plan.document.hash},
@@ -224,6 +232,11 @@ class Entry:
                 **facts,
             }
         )
+
+
+def reduced(verdict: Verdict) -> dict[str, str]:
+    """The items that are released reduced, with how."""
+    return {item: transform.text for item, transform in sorted(verdict.transforms.items())}
 
 
 def _denied(decisions: Sequence[Decision]) -> list[dict[str, str]]:

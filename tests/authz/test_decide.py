@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from authz.decide import (
     judge_receipts,
     judge_recipient,
 )
-from authz.register import Decision, LegalBasis, Purpose, read_register
+from authz.register import Decision, LegalBasis, Purpose, Validity, read_register
+from authz.transform import Transform
 from sources.declaration import Catalogue, read_catalogue
 
 ITEMS = ("tax.exists", "tax.pay", "tax.case.exists", "tax.case.state")
@@ -65,6 +67,7 @@ OWN = replace(
 STATISTICS = replace(PENSION, code="statistics", relation="none")
 NOBODYS = replace(PENSION, code="parent", roles=frozenset())
 
+TODAY = datetime.date(2026, 11, 1)
 ASKED = Asked(own=("tax.exists", "tax.pay"), others=(), case=())
 WITH_MEMBERS = replace(ASKED, others=("tax.exists", "tax.pay"))
 WITH_CASE = replace(ASKED, case=("tax.case.exists", "tax.case.state"))
@@ -120,7 +123,7 @@ REFUSED: list[tuple[str, Caller, Purpose, tuple[str, str]]] = [
 def test_who_may_not_use_the_purpose_is_denied_every_item_with_the_reason(
     caller: Caller, purpose: Purpose, reason: tuple[str, str]
 ) -> None:
-    assert decide(caller, purpose, WITH_CASE) == Verdict(
+    assert decide(caller, purpose, WITH_CASE, TODAY) == Verdict(
         frozenset(), tuple(Decision(item, False, *reason) for item in ITEMS)
     )
 
@@ -155,26 +158,26 @@ GRANTED: list[tuple[str, Caller, Purpose, Asked]] = [
 def test_who_may_use_the_purpose_is_granted_what_it_allows(
     caller: Caller, purpose: Purpose, asked: Asked
 ) -> None:
-    assert decide(caller, purpose, asked) == Verdict(frozenset(asked.items), ())
+    assert decide(caller, purpose, asked, TODAY) == Verdict(frozenset(asked.items), ())
 
 
 def test_an_item_the_purpose_denies_is_denied_and_the_rest_granted() -> None:
     purpose = replace(PENSION, decisions={**ALLOWED, "tax.pay": DENIED_PAY})
-    verdict = decide(CASEWORKER, purpose, ASKED)
+    verdict = decide(CASEWORKER, purpose, ASKED, TODAY)
     assert verdict == Verdict(frozenset({"tax.exists"}), (DENIED_PAY,))
 
 
 def test_no_item_is_granted_where_its_record_may_not_be_known_of() -> None:
     purpose = replace(PENSION, decisions={**ALLOWED, "tax.exists": DENIED_EXISTS})
     follows = Decision("tax.pay", False, "`tax.exists` is denied", "leave `tax.pay` out")
-    assert decide(CASEWORKER, purpose, WITH_CASE) == Verdict(
+    assert decide(CASEWORKER, purpose, WITH_CASE, TODAY) == Verdict(
         frozenset({"tax.case.exists", "tax.case.state"}), (DENIED_EXISTS, follows)
     )
 
 
 def test_an_item_the_purpose_does_not_know_is_never_granted() -> None:
     with pytest.raises(KeyError):
-        decide(CASEWORKER, PENSION, Asked(("tax.unheard",), (), ()))
+        decide(CASEWORKER, PENSION, Asked(("tax.unheard",), (), ()), TODAY)
 
 
 @pytest.mark.parametrize(
@@ -187,14 +190,14 @@ def test_an_item_the_purpose_does_not_know_is_never_granted() -> None:
 def test_ones_own_record_gives_nothing_of_members_or_cases(
     asked: Asked, items: tuple[str, ...]
 ) -> None:
-    verdict = decide(CITIZEN, OWN, asked)
+    verdict = decide(CITIZEN, OWN, asked, TODAY)
     rule, remedy = "`own` reads one's own record and nothing else", "ask for your own record only"
     assert verdict.denied == tuple(Decision(item, False, rule, remedy) for item in items)
     assert verdict.granted == frozenset(asked.items) - set(items)
 
 
 def test_a_survey_reads_no_case() -> None:
-    verdict = decide(CASEWORKER, SURVEY, WITH_CASE)
+    verdict = decide(CASEWORKER, SURVEY, WITH_CASE, TODAY)
     assert verdict == Verdict(
         frozenset({"tax.exists", "tax.pay"}),
         tuple(
@@ -211,7 +214,7 @@ def test_an_item_is_denied_for_one_reason_only(
     caller: Caller, purpose: Purpose, asked: Asked
 ) -> None:
     decisions = {item: replace(DENIED_PAY, item=item) for item in ITEMS}
-    verdict = decide(caller, replace(purpose, decisions=decisions), asked)
+    verdict = decide(caller, replace(purpose, decisions=decisions), asked, TODAY)
     assert verdict == Verdict(frozenset(), tuple(decisions[item] for item in asked.items))
 
 
@@ -481,9 +484,9 @@ def test_a_further_prohibition_never_grants_more(
     where: str,
     item: str,
 ) -> None:
-    before = decide(CASEWORKER, compiled(line, catalogue, tables), EVERY).granted
+    before = decide(CASEWORKER, compiled(line, catalogue, tables), EVERY, TODAY).granted
     tables[where]["prohibit"]["items"].append(item)
-    after = decide(CASEWORKER, compiled(line, catalogue, tables), EVERY).granted
+    after = decide(CASEWORKER, compiled(line, catalogue, tables), EVERY, TODAY).granted
     gone = set(EVERY.items) if item == "tax.exists" else {item}
     assert after == before - gone
 
@@ -505,14 +508,14 @@ asks = st.sampled_from([ASKED, WITH_MEMBERS, WITH_CASE])
 def test_a_caller_without_roles_is_granted_nothing(
     caller: Caller, purpose: Purpose, asked: Asked
 ) -> None:
-    assert decide(replace(caller, roles=frozenset()), purpose, asked).granted == frozenset()
+    assert decide(replace(caller, roles=frozenset()), purpose, asked, TODAY).granted == frozenset()
 
 
 @given(callers, purposes, asks)
 def test_every_item_asked_is_either_granted_or_denied_with_a_reason(
     caller: Caller, purpose: Purpose, asked: Asked
 ) -> None:
-    verdict = decide(caller, purpose, asked)
+    verdict = decide(caller, purpose, asked, TODAY)
     denied = [decision.item for decision in verdict.denied]
     assert sorted([*verdict.granted, *denied]) == sorted(asked.items)
     assert all(found.rule and found.remedy and not found.allowed for found in verdict.denied)
@@ -526,3 +529,26 @@ def test_no_purpose_but_the_own_record_reaches_the_callers_own_household(
     facts = replace(FACTS, members=("duri", caller.recipient or "me"))
     reason = judge_recipient(caller, purpose, recipient, facts, [CASE])
     assert (reason is None) == (purpose is OWN and recipient == caller.recipient)
+
+
+@pytest.mark.parametrize(
+    ("valid", "rule"),
+    [
+        (Validity(since=TODAY, until=TODAY), None),
+        (Validity(since=datetime.date(2026, 11, 2)), "`pension` is valid from 2026-11-02"),
+        (Validity(until=datetime.date(2026, 10, 31)), "`pension` was valid until 2026-10-31"),
+    ],
+)
+def test_a_purpose_is_good_on_the_days_it_is_valid_and_on_no_other(
+    valid: Validity, rule: str | None
+) -> None:
+    verdict = decide(CASEWORKER, replace(PENSION, valid=valid), ASKED, TODAY)
+    assert {decision.rule for decision in verdict.denied} == ({rule} if rule else set())
+    assert bool(verdict.granted) is (rule is None)
+
+
+def test_a_grant_carries_how_its_items_are_reduced() -> None:
+    reduced = replace(PENSION.decisions["tax.pay"], transform=Transform(band=(0, 10)))
+    purpose = replace(PENSION, decisions={**PENSION.decisions, "tax.pay": reduced})
+    verdict = decide(CASEWORKER, purpose, ASKED, TODAY)
+    assert verdict.transforms == {"tax.pay": Transform(band=(0, 10))}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from authz.register import Decision, Register, read_register
+from authz.transform import Transform
 from sources.declaration import Catalogue, read_catalogue
 from sources.fault import Fault
 
@@ -52,6 +53,7 @@ SEEN = '[allow]\ncategories = ["existence", "income"]\n'
 def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
     folder = tmp_path_factory.mktemp("catalogue")
     (folder / "tax.toml").write_text(TAX)
+    (folder / "army.toml").write_text("# declared, and not enabled\n")
     found, faults = read_catalogue(folder, ["tax"], "tax", "tax")
     assert faults == []
     return found
@@ -331,6 +333,65 @@ def test_every_fault_of_every_file_is_told_at_once(read: Read) -> None:
 @pytest.mark.parametrize("kind", ["allow", "prohibit"])
 def test_an_item_of_a_source_that_is_not_enabled_is_passed_over(read: Read, kind: str) -> None:
     assert faults_of(read(root=ROOT + f'[{kind}]\nitems = ["army.rank"]\n')) == []
+
+
+@pytest.mark.parametrize(
+    ("selection", "fault"),
+    [
+        ('items = ["amry.rank"]', "prohibit.items (line 4): unknown name `amry.rank`; "),
+        (
+            'sources = ["amry"]',
+            "prohibit.sources (line 4): unknown name `amry`; did you mean `army`?",
+        ),
+    ],
+)
+def test_a_prohibition_of_what_no_source_declares_is_not_lost(
+    read: Read, selection: str, fault: str
+) -> None:
+    (found,) = faults_of(read(root=ROOT + f"[prohibit]\n{selection}\n"))
+    assert found.startswith(f"root.toml: {fault}")
+
+
+REDUCE = '[[reduce]]\nitems = ["tax.pay"]\nto = { band = [0, 100, 1000] }\n'
+
+
+def test_a_reduction_allows_with_a_transform_and_wins_over_allowing_whole(read: Read) -> None:
+    leaf = CHILD + ROLES + SEEN
+    decision = register_of(read(root=ROOT + REDUCE, leaf=leaf)).purposes["leaf"].decisions
+    assert decision["tax.pay"].allowed
+    assert decision["tax.pay"].rule == ("`root` allows item `tax.pay`, reduced: band 0, 100, 1000")
+    assert decision["tax.pay"].transform == Transform(band=(0, 100, 1000))
+
+
+def test_a_prohibition_wins_over_a_reduction(read: Read) -> None:
+    found = read(root=ROOT + REDUCE, leaf=CHILD + '[prohibit]\nitems = ["tax.pay"]\n')
+    assert allowed(found, "leaf") == set()
+
+
+@pytest.mark.parametrize(
+    ("to", "fault"),
+    [
+        ("{ mask = 2 }", "reduce (line 3): `tax.pay` is a Won, which `mask` cannot reduce; "),
+        ("{ year = true }", "reduce (line 3): `tax.pay` is a Won, which `year` cannot reduce; "),
+        ("{ band = [5, 1] }", "reduce.0.to (line 3): the steps of `band` do not rise; "),
+        (
+            "{ band = [1], mask = 1 }",
+            "reduce.0.to (line 3): it says not just one way to reduce; ",
+        ),
+        ("{}", "reduce.0.to (line 3): it says not just one way to reduce; "),
+    ],
+)
+def test_a_reduction_that_cannot_be_is_a_fault(read: Read, to: str, fault: str) -> None:
+    text = ROOT + f'[[reduce]]\nitems = ["tax.pay"]\nto = {to}\n'
+    (found,) = faults_of(read(root=text))
+    assert found.startswith(f"root.toml: {fault}")
+
+
+def test_a_validity_that_ends_before_it_begins_is_a_fault(read: Read) -> None:
+    text = ROOT + "[valid]\nsince = 2026-02-01\nuntil = 2026-01-31\n"
+    assert faults_of(read(root=text)) == [
+        "root.toml: valid (line 3): it ends before it begins; correct `since` or `until`"
+    ]
 
 
 def test_the_version_changes_with_a_files_content(read: Read) -> None:

@@ -212,6 +212,31 @@ def test_a_total_needs_permission_for_the_items_it_is_made_of(demo: Demo) -> Non
     assert partial.body["errors"][0]["extensions"]["code"] == "PURPOSE_DENIED"
 
 
+def test_what_is_allowed_reduced_is_released_reduced_and_so_logged(demo: Demo) -> None:
+    query = (
+        "query($id: ID!) { recipient(id: $id) { identity { birthDate } resident { birthDate } } }"
+    )
+    whole = demo.ask(query, {"id": demo.recipient}).body["data"]["recipient"]
+    reduced = demo.ask(query, {"id": demo.recipient}, purpose="duplicate-check")
+    year = whole["identity"]["birthDate"][:4]
+    assert reduced.body["data"]["recipient"] == {
+        "identity": {"birthDate": f"{year}-01-01"},
+        "resident": {"birthDate": f"{year}-01-01"},
+    }
+    assert demo.last_operation()[0]["reduced"] == {"resident.birthDate": "year"}
+    assert reduced.body["extensions"]["reduced"] == {"resident.birthDate": "year"}
+
+
+def test_a_purpose_reaches_so_many_in_one_operation_and_no_more(demo: Demo) -> None:
+    answer = demo.ask(
+        "query($ids: [ID!]!) { recipients(ids: $ids) { id } }",
+        {"ids": [f"998899-1{number:06}" for number in range(101)]},
+        purpose="confirmation-survey",
+        case=None,
+    )
+    assert (answer.status, answer.codes) == (403, ["PURPOSE_LIMIT"])
+
+
 @pytest.mark.parametrize(
     "selection",
     [

@@ -37,7 +37,7 @@ def person(*answers: Answer, withheld: Mapping[str, Denial] | None = None) -> Pe
     denied = dict(withheld or {})
     granted = frozenset(CATALOGUE.items) - denied.keys()
     found = {(entry.source, "p"): entry for entry in answers}
-    return Person(View(CATALOGUE, granted, denied, found, {}, frozenset("p")), "p")
+    return Person(View(CATALOGUE, granted, denied, {}, found, {}, frozenset("p")), "p")
 
 
 def income(*answers: Answer, withheld: Mapping[str, Denial] | None = None) -> Parts:
