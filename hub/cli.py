@@ -15,11 +15,13 @@ import uvicorn
 from rich.console import Console
 from rich.table import Table
 
+from authz.register import Purpose
 from hub import demo, logs
-from hub.app import application, read_plans
+from hub.app import Plans, application, read_plans
 from hub.config import read_settings
 from hub.errors import RequestRefused
 from hub.explain import Explanation, explain, rounds_of
+from hub.visible import sdl
 from sources.fault import FaultyConfiguration, nearest
 
 _CONFIG = Path("hub.toml")
@@ -74,6 +76,11 @@ def _parser() -> argparse.ArgumentParser:
     explaining.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
     explaining.set_defaults(run=_explain)
 
+    schema = commands.add_parser("schema", help="print the schema, whole or as a purpose sees it")
+    schema.add_argument("--purpose", help="code of the purpose (default: the whole schema)")
+    schema.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
+    schema.set_defaults(run=_schema)
+
     trying = commands.add_parser("demo", help="simulated agencies, a hub over them, one question")
     trying.add_argument("--once", action="store_true", help="print the answer as JSON and stop")
     trying.add_argument(
@@ -123,10 +130,8 @@ def _check(options: argparse.Namespace) -> int:
 def _explain(options: argparse.Namespace) -> int:
     settings = read_settings(options.config)
     plans = read_plans(settings, environment=False)
-    purpose = plans.register.purposes.get(options.purpose)
+    purpose = _purpose(plans, options.purpose)
     if purpose is None:
-        remedy = nearest(options.purpose, plans.register.purposes)
-        print(f"there is no purpose `{options.purpose}`: {remedy}", file=sys.stderr)
         return 2
     try:
         text = sys.stdin.read() if str(options.query) == "-" else options.query.read_text()
@@ -143,6 +148,26 @@ def _explain(options: argparse.Namespace) -> int:
     else:
         _print_explanation(found, purpose.legal_basis.text)
     return 0 if all(decision.allowed for decision in found.decisions) else 1
+
+
+def _purpose(plans: Plans, code: str) -> Purpose | None:
+    """The purpose of a code; where there is none, that is told."""
+    purpose = plans.register.purposes.get(code)
+    if purpose is None:
+        remedy = nearest(code, plans.register.purposes)
+        print(f"there is no purpose `{code}`: {remedy}", file=sys.stderr)
+    return purpose
+
+
+def _schema(options: argparse.Namespace) -> int:
+    plans = read_plans(read_settings(options.config), environment=False)
+    purpose = None
+    if options.purpose is not None:
+        purpose = _purpose(plans, options.purpose)
+        if purpose is None:
+            return 2
+    print(sdl(plans.schema, purpose))
+    return 0
 
 
 def _print_explanation(found: Explanation, legal_basis: str) -> None:
