@@ -6,13 +6,16 @@ Nothing of a token is ever echoed or logged. A token that names no natural perso
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from authz.caller import Caller
+from authz.caller import Actor, Caller
 from hub.config import Issuer
 from hub.keys import REFETCH_AFTER, KeySets
 from hub.tokens import LEEWAY, TokenRefused, is_number, kind, peek, verified
+
+MOST_ACTORS = 3
+"""A delegation passed on more often than so is refused."""
 
 
 class Identity:
@@ -58,11 +61,8 @@ def _caller(claims: Mapping[str, Any], issuer: Issuer) -> Caller:
     audience = claims.get("aud")
     if issuer.audience not in (audience if isinstance(audience, list) else [audience]):
         raise TokenRefused("it is meant for another audience")
-    person = claims.get("sub")
-    if not isinstance(person, str) or not person:
-        raise TokenRefused("it names no person (`sub`)")
-    if person in (claims.get("client_id"), claims.get("azp")):
-        raise TokenRefused("it stands for a program, and a natural person is needed")
+    programs = (claims.get("client_id"), claims.get("azp"))
+    person = _person(claims, programs, "it")
     roles = claims.get(issuer.roles_claim)
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise TokenRefused(f"its `{issuer.roles_claim}` is no list of roles")
@@ -73,7 +73,36 @@ def _caller(claims: Mapping[str, Any], issuer: Issuer) -> Caller:
         office=_text(claims, issuer.office_claim),
         district=_text(claims, issuer.district_claim),
         issuer=issuer.issuer,
+        actors=tuple(_actors(claims, programs, issuer)),
     )
+
+
+def _person(claims: Mapping[str, Any], programs: Sequence[Any], whose: str) -> str:
+    """The natural person that claims name: not one of the programs, which have ids too."""
+    person = claims.get("sub")
+    if not isinstance(person, str) or not person:
+        raise TokenRefused(f"{whose} names no person (`sub`)")
+    if person in programs:
+        raise TokenRefused(f"{whose} stands for a program, and a natural person is needed")
+    return person
+
+
+def _actors(claims: Mapping[str, Any], programs: Sequence[Any], issuer: Issuer) -> Iterator[Actor]:
+    """Who acts for the token's person, the last first (RFC 8693, section 4.1)."""
+    for _ in range(MOST_ACTORS):
+        if "act" not in claims:
+            return
+        claims = claims["act"]
+        if not isinstance(claims, dict):
+            raise TokenRefused("its `act` is no object of claims")
+        programs = (*programs, claims.get("client_id"), claims.get("azp"))
+        yield Actor(
+            person=_person(claims, programs, "its `act`"),
+            recipient=_text(claims, issuer.recipient_claim),
+            issuer=_text(claims, "iss") or issuer.issuer,
+        )
+    if "act" in claims:
+        raise TokenRefused(f"its `act` names more than {MOST_ACTORS} persons one after the other")
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str | None:
