@@ -84,13 +84,14 @@ def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
 
 
 def _key_faults(settings: Settings) -> list[Fault]:
-    files = {"log.pseudonym_key": settings.log.pseudonym_key}
-    for issuer in settings.issuers:
+    files = [("log.pseudonym_key", settings.log.pseudonym_key)]
+    for number, issuer in enumerate(settings.issuers, start=1):
         if issuer.keys is not None and "://" not in issuer.keys:
-            files["issuers.keys"] = Path(issuer.keys)
+            several = f" (issuer {number})" if len(settings.issuers) > 1 else ""
+            files.append((f"issuers.keys{several}", Path(issuer.keys)))
     return [
         Fault("hub.toml", place, f"there is no file `{path.name}`", "make it, or correct the path")
-        for place, path in files.items()
+        for place, path in files
         if not path.is_file()
     ]
 

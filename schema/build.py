@@ -14,6 +14,7 @@ from typing import Any, Literal
 import strawberry
 from graphql import GraphQLError, GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
 from strawberry.annotation import StrawberryAnnotation
+from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
 
 from schema.access import Purpose, SourceState
@@ -92,11 +93,18 @@ def build(catalogue: Catalogue) -> HubSchema:
     records = {name: _record_type(source) for name, source in catalogue.sources.items()}
     recipient, case = _person_types(catalogue, records)
     query = _query_type(catalogue, recipient, case)
-    schema = strawberry.Schema(
-        query=query,
-        types=list(records.values()),
-        config=StrawberryConfig(scalar_map=SCALARS),
-    )
+    try:
+        schema = strawberry.Schema(
+            query=query,
+            types=list(records.values()),
+            config=StrawberryConfig(scalar_map=SCALARS),
+        )
+    except DuplicatedTypeName as error:
+        message = "the `field` of a source gives a type the name of another"
+        remedy = "give the source another `field`"
+        raise FaultyConfiguration(
+            [Fault("the catalogue", f"type `{error.message.split()[1]}`", message, remedy)]
+        ) from error
     graphql = schema._schema  # noqa: SLF001 - Strawberry offers no other way to its GraphQLSchema
     marks = _marks(graphql)
     _check_places(catalogue, marks)

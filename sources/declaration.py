@@ -149,7 +149,10 @@ class _ListTable(_Strict):
 _Table = TypeVar("_Table", bound=_Strict)
 _NAME = re.compile(r"[a-z][A-Za-z0-9]*\Z")
 _NAME_REMEDY = "use camelCase letters and digits"
-_RESERVED = {("item",): {"exists", "case", "provenance"}, ("case", "item"): {"exists"}}
+_RESERVED = {
+    ("item",): {"exists", "case", "provenance", "answer", "keyed"},
+    ("case", "item"): {"exists"},
+}
 """Words of the hub's own, by the table in which nothing may be called by them."""
 
 
@@ -328,7 +331,7 @@ class _Reader:
     def _check_name(self, key: str, keys: tuple[str, ...]) -> None:
         if not _NAME.match(key):
             self.fault(keys, f"`{key}` cannot name an item", _NAME_REMEDY)
-        elif key in _RESERVED.get(keys[:-1], ()):
+        elif key in _RESERVED.get(keys[:-1], ()) or (key == "row" and len(keys) == 4):
             self.fault(keys, f"`{key}` is a word of the hub's own", "choose another name")
 
 

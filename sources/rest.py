@@ -49,6 +49,7 @@ class _Table(BaseModel):
     keys: str
     items: str
     records: str
+    error: str | None = None
     key: str
     as_of: str | None = None
     dates: Literal["YYYY-MM-DD", "YYYYMMDD"] = "YYYY-MM-DD"
@@ -152,9 +153,11 @@ class RestAdapter:
         table = self._table
         try:
             found: Any = orjson.loads(content)
+            if table.error is not None and found.get(table.error):
+                raise SourceUnavailable("the source answered with an error")
             for step in table.records.split("."):
                 found = found[step]
-        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
             raise ContractBroken(f"no records at `{table.records}` of the answer") from error
         if not isinstance(found, list) or not all(isinstance(raw, Mapping) for raw in found):
             raise ContractBroken(f"`{table.records}` of the answer is no list of records")

@@ -107,7 +107,7 @@ class Store:
     async def _commit(self, group: Sequence[tuple[dict[str, Any], asyncio.Future[None]]]) -> None:
         failure: LogUnavailable | None = None
         try:
-            async with self._engine.begin() as connection:
+            async with asyncio.timeout(2 * TIMEOUT), self._engine.begin() as connection:
                 await connection.execute(sa.insert(RECORDS), [row for row, _ in group])
         except Exception as error:  # noqa: BLE001 - the writer outlives whatever a driver raises
             failure = LogUnavailable("the query log cannot be written")

@@ -102,3 +102,18 @@ def test_no_agency_is_known_by_name_to_the_code() -> None:
             quoted = set(re.findall(r"[\"'`]([A-Za-z.]+)[\"'`]", text))
             named = quoted & (words | {"resident", "tax", "labour", "property"})
             assert not named, f"{file} names {named}"
+
+
+def test_a_field_that_takes_a_types_name_is_a_fault(tmp_path: Path) -> None:
+    for file in CATALOGUE.glob("*.toml"):
+        (tmp_path / file.name).write_text(file.read_text())
+    tax = tmp_path / "tax.toml"
+    tax.write_text(tax.read_text().replace("[source]", '[source]\nfield = "provenance"'))
+    catalogue, faults = read_catalogue(tmp_path, SOURCES, "resident", "benefits")
+    assert not faults
+    with pytest.raises(FaultyConfiguration) as found:
+        build(catalogue)
+    assert str(found.value) == (
+        "the catalogue: type `Provenance`: the `field` of a source gives a type the name of"
+        " another; give the source another `field`"
+    )

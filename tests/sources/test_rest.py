@@ -475,3 +475,15 @@ def test_a_rest_source_holds_no_cases(tmp_path: Path, monkeypatch: pytest.Monkey
         "tax.toml: case.item (line 45): the `rest` adapter answers for people only; "
         "hold cases in a `sql` source"
     ]
+
+
+async def test_a_declared_error_in_a_good_answer_is_no_absence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = DECLARATION.replace('records = "result.people"', 'records = "people"\nerror = "fault"')
+    async with AsyncExitStack() as stack:
+        opener = Opener(stack, monkeypatch, declared(tmp_path, text))
+        asking = await opener(answer({"fault": "no line", "people": []}), answer({"people": []}))
+        with pytest.raises(SourceUnavailable, match="the source answered with an error"):
+            await asking.ask()
+        assert (await asking.ask()).records == {}
