@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from authz.register import Purpose
-from hub import demo, logs
+from hub import demo, logs, purposes
 from hub.app import Plans, application, read_plans
-from hub.config import read_settings
+from hub.config import PurposeRegister, Settings, read_settings
 from hub.errors import RequestRefused
 from hub.explain import Explanation, explain, rounds_of
 from hub.visible import sdl
@@ -81,6 +81,19 @@ def _parser() -> argparse.ArgumentParser:
     schema.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
     schema.set_defaults(run=_schema)
 
+    register = commands.add_parser("purposes", help="list, show or compare purposes")
+    register.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
+    register.add_argument("--json", action="store_true", help="print JSON")
+    register.set_defaults(run=_purposes, code=None, old=None)
+    actions = register.add_subparsers(metavar="ACTION")
+    showing = actions.add_parser("show", help="one purpose, with the rule of every item")
+    showing.add_argument("code", help="code of the purpose")
+    comparing = actions.add_parser(
+        "diff", help="what a change exposes or closes; exit code 1 if it exposes anything"
+    )
+    comparing.add_argument("old", type=Path, help="folder of the register before")
+    comparing.add_argument("new", type=Path, help="folder of the register after")
+
     trying = commands.add_parser("demo", help="simulated agencies, a hub over them, one question")
     trying.add_argument("--once", action="store_true", help="print the answer as JSON and stop")
     trying.add_argument(
@@ -125,6 +138,39 @@ def _check(options: argparse.Namespace) -> int:
         f"{len(plans.register.purposes)} purposes, register {plans.register.version[:12]}"
     )
     return 0
+
+
+def _purposes(options: argparse.Namespace) -> int:
+    settings = read_settings(options.config)
+    if options.old is not None:
+        return _purposes_diff(settings, options)
+    register = read_plans(settings, environment=False).register
+    if options.code is not None and options.code not in register.purposes:
+        remedy = nearest(options.code, register.purposes)
+        print(f"there is no purpose `{options.code}`: {remedy}", file=sys.stderr)
+        return 2
+    if options.json:
+        print(json.dumps(purposes.as_json(register), indent=2, ensure_ascii=False))
+    elif options.code is not None:
+        purposes.print_purpose(register.purposes[options.code])
+    else:
+        purposes.print_list(register)
+    return 0
+
+
+def _purposes_diff(settings: Settings, options: argparse.Namespace) -> int:
+    registers = []
+    for folder in (options.old, options.new):
+        of_folder = settings.model_copy(update={"register_": PurposeRegister(folder=folder)})
+        registers.append(read_plans(of_folder, environment=False).register)
+    changes = purposes.differences(*registers)
+    if options.json:
+        print(json.dumps([dataclasses.asdict(change) for change in changes], indent=2))
+    else:
+        for change in changes:
+            print(f"{change.effect}: {change.text}")
+        print(f"{len(changes)} differences" if changes else "no differences", file=sys.stderr)
+    return int(any(change.effect == "exposes" for change in changes))
 
 
 def _explain(options: argparse.Namespace) -> int:

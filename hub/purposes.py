@@ -1,0 +1,146 @@
+"""The register for people: `hub purposes` lists, shows, and says what a change exposes or closes.
+
+Differences are found by enumerating every role, purpose and item, not by comparing texts: a new
+parent, a lifted prohibition and a new category come out as what they let somebody see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from authz.register import Purpose, Register
+from authz.transform import Transform
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that a change of the register does, in plain words."""
+
+    effect: Literal["exposes", "closes"]
+    text: str
+
+
+def differences(old: Register, new: Register) -> list[Change]:
+    """What the new register exposes that the old does not, and what it closes."""
+    changes: list[Change] = []
+    for code in sorted(old.purposes.keys() | new.purposes.keys()):
+        before, after = old.purposes.get(code), new.purposes.get(code)
+        changes += _items(code, before, after)
+        if before is not None and after is not None and before.roles & after.roles:
+            changes += _reach(before, after)
+    return changes
+
+
+def _items(code: str, before: Purpose | None, after: Purpose | None) -> Iterator[Change]:
+    seen, shown = _seen(before), _seen(after)
+    for role, item in sorted(seen.keys() | shown.keys()):
+        if (role, item) not in seen:
+            how = _how(shown[role, item])
+            yield Change("exposes", f"newly lets {role} see `{item}`{how} for {code}")
+        elif (role, item) not in shown:
+            yield Change("closes", f"no longer lets {role} see `{item}` for {code}")
+        elif seen[role, item] != shown[role, item]:
+            was, now = seen[role, item], shown[role, item]
+            effect: Literal["exposes", "closes"] = "closes" if was is None else "exposes"
+            text = f"lets {role} see `{item}`{_how(now)} for {code}, before{_how(was)}"
+            yield Change(effect, text)
+
+
+def _seen(purpose: Purpose | None) -> dict[tuple[str, str], Transform | None]:
+    """What every role sees for a purpose, and how it is reduced."""
+    if purpose is None:
+        return {}
+    return {
+        (role, name): decision.transform
+        for role in purpose.roles
+        for name, decision in purpose.decisions.items()
+        if decision.allowed
+    }
+
+
+def _how(transform: Transform | None) -> str:
+    return " whole" if transform is None else f" reduced ({transform.text})"
+
+
+def _reach(before: Purpose, after: Purpose) -> Iterator[Change]:
+    """What has become of whom a purpose reaches, beside its items."""
+    code = after.code
+    if before.relation != after.relation:
+        text = f"{code} reaches people by `{after.relation}`, before by `{before.relation}`"
+        yield Change("exposes", text)
+    if before.jurisdiction != after.jurisdiction:
+        effect: Literal["exposes", "closes"] = (
+            "exposes" if after.jurisdiction == "none" else "closes"
+        )
+        text = f"{code} has jurisdiction `{after.jurisdiction}`, before `{before.jurisdiction}`"
+        yield Change(effect, text)
+    for programme in sorted(after.programmes - before.programmes):
+        yield Change("exposes", f"{code} newly covers the programme `{programme}`")
+    for programme in sorted(before.programmes - after.programmes):
+        yield Change("closes", f"{code} no longer covers the programme `{programme}`")
+    for name, was, now in (
+        ("valid", before.valid, after.valid),
+        ("limits", before.limits, after.limits),
+        ("obligations", before.obligations, after.obligations),
+    ):
+        if was != now:
+            yield Change("exposes", f"{code} has other `{name}`: check by hand what that opens")
+
+
+def print_list(register: Register) -> None:
+    """The purposes as a table."""
+    table = Table("Code", "Title", "Law", "Roles", "Relation", "Items")
+    for code, purpose in sorted(register.purposes.items()):
+        table.add_row(
+            code,
+            purpose.title,
+            purpose.legal_basis.text,
+            ", ".join(sorted(purpose.roles)) or "through its children",
+            purpose.relation,
+            str(len(purpose.allowed_items)),
+        )
+    Console().print(table)
+
+
+def print_purpose(purpose: Purpose) -> None:
+    """One purpose, with the decision and rule of every item."""
+    console = Console()
+    console.print(f"[bold]{purpose.code}[/bold]: {purpose.title}")
+    console.print(f"law: {purpose.legal_basis.text} (mark {purpose.legal_basis.mark})")
+    console.print(f"roles: {', '.join(sorted(purpose.roles)) or 'none; used by its children'}")
+    console.print(f"reaches by: {purpose.relation}; jurisdiction: {purpose.jurisdiction}")
+    if purpose.programmes:
+        console.print(f"programmes: {', '.join(sorted(purpose.programmes))}")
+    table = Table("Item", "Decision", "Rule")
+    for name, decision in sorted(purpose.decisions.items()):
+        table.add_row(name, "allow" if decision.allowed else "deny", decision.rule)
+    console.print(table)
+
+
+def as_json(register: Register) -> dict[str, object]:
+    """The register for programs."""
+    return {
+        "version": register.version,
+        "purposes": [
+            {
+                "code": code,
+                "title": purpose.title,
+                "legalBasis": purpose.legal_basis.model_dump(),
+                "roles": sorted(purpose.roles),
+                "relation": purpose.relation,
+                "programmes": sorted(purpose.programmes),
+                "jurisdiction": purpose.jurisdiction,
+                "items": {
+                    name: decision.transform.text if decision.transform else "whole"
+                    for name, decision in sorted(purpose.decisions.items())
+                    if decision.allowed
+                },
+            }
+            for code, purpose in sorted(register.purposes.items())
+        ],
+    }

@@ -1,0 +1,106 @@
+"""What a change of the register does, said in plain words."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REGISTER = Path("authz/purposes")
+PENSION = "basic-pension.application.toml"
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hub.cli", "purposes", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Path:
+    """A copy of the register, to change."""
+    return Path(shutil.copytree(REGISTER, tmp_path / "purposes"))
+
+
+def change(folder: Path, old: str, new: str, file: str = PENSION) -> None:
+    path = folder / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_registers_alike_have_no_differences(changed: Path) -> None:
+    done = run("diff", str(REGISTER), str(changed))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "no differences\n")
+
+
+def test_a_category_let_in_is_said_by_item_role_and_purpose(changed: Path) -> None:
+    change(changed, 'categories = ["income", "asset"]', 'categories = ["income"]')
+    done = run("diff", str(changed), str(REGISTER))
+    assert done.returncode == 1
+    assert (
+        "exposes: newly lets caseworker see `property.vehicles.value` whole"
+        " for basic-pension.application"
+    ) in done.stdout.splitlines()
+
+
+def test_a_change_that_only_closes_is_no_failure(changed: Path) -> None:
+    change(changed, '  "labour.insured",\n', "")
+    done = run("diff", str(REGISTER), str(changed))
+    assert (done.returncode, done.stdout) == (
+        0,
+        "closes: no longer lets caseworker see `labour.insured` for basic-pension.application\n",
+    )
+
+
+def test_a_prohibition_lifted_from_a_parent_exposes_for_every_child(changed: Path) -> None:
+    parent = "welfare-decision.toml"
+    change(changed, 'categories = ["health"]', 'categories = ["health", "contact"]', parent)
+    done = run("diff", str(changed), str(REGISTER))
+    assert done.returncode == 1
+    for code in ("basic-pension.application", "confirmation-survey"):
+        line = f"exposes: newly lets caseworker see `resident.address` whole for {code}"
+        assert line in done.stdout.splitlines()
+
+
+def test_reducing_and_reach_are_differences_too(changed: Path) -> None:
+    change(changed, "to = { year = true }", "to = { mask = 1 }", "duplicate-check.toml")
+    done = run("diff", str(REGISTER), str(changed))
+    assert done.returncode == 2
+    assert "which `mask` cannot reduce" in done.stderr
+    change(
+        changed,
+        '[[reduce]]\nitems = ["resident.birthDate"]\nto = { mask = 1 }\n',
+        "",
+        "duplicate-check.toml",
+    )
+    change(
+        changed,
+        '"resident.name",',
+        '"resident.name", "resident.birthDate",',
+        "duplicate-check.toml",
+    )
+    change(changed, 'jurisdiction = "district"', 'jurisdiction = "none"', "duplicate-check.toml")
+    change(changed, '"emergency-aid", ', "", "duplicate-check.toml")
+    assert run("diff", str(REGISTER), str(changed)).stdout.splitlines() == [
+        "exposes: lets caseworker see `resident.birthDate` whole for duplicate-check,"
+        " before reduced (year)",
+        "exposes: duplicate-check has jurisdiction `none`, before `district`",
+        "closes: duplicate-check no longer covers the programme `emergency-aid`",
+    ]
+
+
+def test_the_register_is_listed_and_shown() -> None:
+    listed = json.loads(run("--json").stdout)
+    assert {entry["code"] for entry in listed["purposes"]} == {
+        path.stem for path in REGISTER.glob("*.toml")
+    }
+    shown = run("show", "duplicate-check").stdout
+    assert "resident.birthDate" in shown
+    unknown = run("show", "duplicate-chek")
+    assert (unknown.returncode, unknown.stderr) == (
+        2,
+        "there is no purpose `duplicate-chek`: did you mean `duplicate-check`?\n",
+    )
