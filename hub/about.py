@@ -1,42 +1,95 @@
-"""What the hub says of itself: the sources it can ask, and the purposes open to a caller."""
+"""What the hub says of itself, without asking any agency: sources, purposes, and decisions."""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from authz import register as registered
 from authz.caller import Caller
+from authz.decide import decide
 from authz.register import Register
+from hub.documents import Documents
+from hub.errors import RequestRefused, refused
 from hub.gather import Gatherer
-from schema.access import LegalBasis, Purpose, SourceState
-from sources.declaration import Catalogue
+from hub.plan import make_plan
+from schema.access import Access, ItemDecision, LegalBasis, Purpose, SourceState
+from schema.build import HubSchema
 
 
-def source_states(catalogue: Catalogue, gatherer: Gatherer) -> Iterator[SourceState]:
-    """Every enabled source, and how it answered last."""
-    for name, source in catalogue.sources.items():
-        health = gatherer.health[name]
-        yield SourceState(
-            name=name,
-            agency=source.agency,
-            agency_ko=source.agency_ko,
-            description=source.description,
-            adapter=source.adapter,
-            items=sum(not item.is_exists for item in source.items),
-            state=health.state,
-            last_answered=health.last_answered,
-        )
+@dataclass(frozen=True, slots=True)
+class About:
+    """The hub as one caller sees it, for the purpose they declared, if any."""
 
+    schema: HubSchema
+    register: Register
+    documents: Documents
+    gatherer: Gatherer
+    caller: Caller
+    purpose: registered.Purpose | None
 
-def purposes_of(register: Register, caller: Caller) -> Iterator[Purpose]:
-    """The purposes open to a caller's roles, with what each may see."""
-    for code, purpose in sorted(register.purposes.items()):
-        if purpose.roles & caller.roles:
-            basis = purpose.legal_basis
-            yield Purpose(
-                code=code,
-                title=purpose.title,
-                legal_basis=LegalBasis(act=basis.act, article=basis.article),
-                roles=sorted(purpose.roles),
-                case_needed=purpose.case_needed,
-                items=list(purpose.allowed_items),
+    def sources(self) -> Iterator[SourceState]:
+        """Every enabled source, and how it answered last."""
+        for name, source in self.schema.catalogue.sources.items():
+            health = self.gatherer.health[name]
+            yield SourceState(
+                name=name,
+                agency=source.agency,
+                agency_ko=source.agency_ko,
+                description=source.description,
+                adapter=source.adapter,
+                items=sum(not item.is_exists for item in source.items),
+                state=health.state,
+                last_answered=health.last_answered,
             )
+
+    def purposes(self) -> Iterator[Purpose]:
+        """The purposes open to the caller's roles, with what each may see."""
+        for code, purpose in sorted(self.register.purposes.items()):
+            if purpose.roles & self.caller.roles:
+                yield Purpose(
+                    code=code,
+                    title=purpose.title,
+                    legal_basis=_basis(purpose),
+                    roles=sorted(purpose.roles),
+                    case_needed=purpose.case_needed,
+                    items=list(purpose.allowed_items),
+                )
+
+    def access(self, text: str) -> Access:
+        """What would be decided for an operation, item by item. Raises GraphQLError."""
+        try:
+            return self._access(text)
+        except RequestRefused as refusal:
+            raise refusal.errors[0] from refusal
+
+    def _access(self, text: str) -> Access:
+        purpose = self.purpose
+        if purpose is None:
+            raise refused("PURPOSE_REQUIRED", "`Hub-Purpose` names no known purpose")
+        document = self.documents.read(text)
+        plan = make_plan(self.schema, document, document.operation(None))
+        today = datetime.datetime.now(datetime.UTC).date()
+        verdict = decide(self.caller, purpose, plan.asked, today)
+        denied = {decision.item: decision for decision in verdict.denied}
+        items = []
+        for name in plan.asked.items:
+            decision = denied.get(name) or purpose.decisions[name]
+            word = "deny"
+            if name in verdict.granted:
+                word = "reduce" if name in verdict.transforms else "allow"
+            items.append(
+                ItemDecision(
+                    item=name,
+                    decision=word,
+                    rule=decision.rule,
+                    legal_basis=_basis(purpose),
+                    remedy=decision.remedy,
+                )
+            )
+        return Access(allowed=not denied, items=items)
+
+
+def _basis(purpose: registered.Purpose) -> LegalBasis:
+    return LegalBasis(act=purpose.legal_basis.act, article=purpose.legal_basis.article)

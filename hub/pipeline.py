@@ -9,6 +9,7 @@ from typing import Any
 
 from authz.caller import Caller
 from authz.register import Register
+from hub.about import About
 from hub.admission import Declared, admit, references
 from hub.config import Limits
 from hub.documents import Documents, variable_values
@@ -59,12 +60,13 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
     catalogue, limits = hub.schema.catalogue, hub.limits
     document = hub.documents.read(request.query)
     plan = make_plan(hub.schema, document, document.operation(request.operation_name))
-    reading = Reading(View.empty(catalogue), hub.register, hub.gatherer, caller)
+    purpose = hub.register.purposes.get(request.purpose or "")
+    about = About(hub.schema, hub.register, hub.documents, hub.gatherer, caller, purpose)
     if not plan.roots:
         variable_values(hub.schema.graphql, plan.operation, request.variables)
+        reading = Reading(View.empty(catalogue), about)
         return encode(project(hub.schema, plan, request.variables, reading), (), {})
 
-    purpose = hub.register.purposes.get(request.purpose or "")
     because = Because(caller, purpose, request.reason, plan, hub.register.version)
     async with hub.log.entry(because) as entry:
         if request.by_url:
@@ -94,7 +96,7 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
             reached=frozenset(relation.reached),
             cases=relation.cases,
         )
-        projected = project(hub.schema, plan, request.variables, reading.of(view))
+        projected = project(hub.schema, plan, request.variables, Reading(view, about))
         body = encode(projected, entry.calls, reduced(admitted.verdict))
         denied, unreached = admitted.verdict.denied, relation.unreached
         await entry.outcome(view.settle(), denied, projected.codes, unreached)

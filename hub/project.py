@@ -6,20 +6,16 @@ Does no I/O: every value was gathered, or is not known and becomes an error at i
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, execute
 from graphql.pyutils import is_awaitable
 
-from authz.caller import Caller
-from authz.register import Register
-from hub.about import purposes_of, source_states
+from hub.about import About
 from hub.errors import codes, error
-from hub.gather import Gatherer
 from hub.plan import Plan
-from schema.access import Purpose, SourceState
 from schema.build import HubSchema
 from schema.view import View
 
@@ -31,21 +27,7 @@ class Reading:
     """What resolvers read from: the view, and what the hub says of itself."""
 
     view: View
-    register: Register
-    gatherer: Gatherer
-    caller: Caller
-
-    def of(self, view: View) -> Reading:
-        """The same, reading from another view."""
-        return replace(self, view=view)
-
-    def sources(self) -> Iterable[SourceState]:
-        """Every enabled source, and how it answered last."""
-        return source_states(self.view.catalogue, self.gatherer)
-
-    def purposes(self) -> Iterable[Purpose]:
-        """The purposes open to the caller."""
-        return purposes_of(self.register, self.caller)
+    about: About
 
 
 @dataclass(frozen=True)

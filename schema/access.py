@@ -51,3 +51,22 @@ class Purpose:
     roles: list[str] = covered("The roles that may use it.")
     case_needed: bool = covered("Whether the `Hub-Case` header must name a case.")
     items: list[str] = covered("The data items it may see.")
+
+
+@strawberry.type(description="What is decided for one data item.")
+class ItemDecision:
+    """A decision with its reason."""
+
+    item: str = covered("The data item.")
+    decision: str = covered("allow, reduce or deny.")
+    rule: str = covered("The rule it rests on.")
+    legal_basis: LegalBasis = covered("The law that the purpose rests on.")
+    remedy: str = covered("How to mend a denial; empty where there is none.")
+
+
+@strawberry.type(description="What would be decided for an operation, without asking any agency.")
+class Access:
+    """The decisions on an operation, as far as they need no fact about a person or a case."""
+
+    allowed: bool = covered("Whether no item is denied.")
+    items: list[ItemDecision] = covered("Every item that the operation touches.")

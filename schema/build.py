@@ -15,9 +15,10 @@ import strawberry
 from graphql import GraphQLError, GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.exceptions import DuplicatedTypeName
+from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 
-from schema.access import Purpose, SourceState
+from schema.access import Access, Purpose, SourceState
 from schema.components import AssetKind, Assets, Income, IncomeKind, area
 from schema.needs import KEY, Area, Covered, Items, Leads, Needs, Place, Rows, at, needing
 from schema.provenance import Provenance
@@ -373,10 +374,19 @@ def _query_type(catalogue: Catalogue, recipient: Any, case: Any) -> Any:
         return case(keyed=keyed, applicant=applicant)
 
     def sources(info: strawberry.Info) -> list[SourceState]:
-        return list(info.context.sources())
+        return list(info.context.about.sources())
 
     def purposes(info: strawberry.Info) -> list[Purpose]:
-        return list(info.context.purposes())
+        return list(info.context.about.purposes())
+
+    def access(
+        info: strawberry.Info,
+        query: str,
+        variables: JSON | None = None,  # noqa: ARG001 - taken so that requests can be sent as they are
+        case: strawberry.ID | None = None,  # noqa: ARG001 - the same
+    ) -> Access:
+        made: Access = info.context.about.access(query)
+        return made
 
     return _made(
         "Query",
@@ -404,6 +414,15 @@ def _query_type(catalogue: Catalogue, recipient: Any, case: Any) -> Any:
             "purposes": (
                 list[Purpose],
                 needing(Covered(), purposes, "The purposes open to the caller."),
+            ),
+            "access": (
+                Access,
+                needing(
+                    Covered(),
+                    access,
+                    "What would be decided for this operation and the declared purpose, item by"
+                    " item, without asking any agency. Neither variables nor a case are needed.",
+                ),
             ),
         },
     )

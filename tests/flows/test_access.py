@@ -212,6 +212,53 @@ def test_a_total_needs_permission_for_the_items_it_is_made_of(demo: Demo) -> Non
     assert partial.body["errors"][0]["extensions"]["code"] == "PURPOSE_DENIED"
 
 
+ACCESS = """query($query: String!) { access(query: $query) {
+  allowed items { item decision rule legalBasis { act article } remedy } } }"""
+
+
+def test_what_would_be_decided_is_said_item_by_item_without_asking_anyone(demo: Demo) -> None:
+    query = "query($id: ID!) { recipient(id: $id) { resident { birthDate address } } }"
+    before, calls = len(demo.records()), demo.run / "resident" / "access.jsonl"
+    asked = calls.read_text()
+    answer = demo.ask(ACCESS, {"query": query}, purpose="duplicate-check", case=None)
+    found = answer.body["data"]["access"]
+    assert found["allowed"] is False
+    basis = {
+        "act": "Act on the Use and Provision of Social Security Benefits",
+        "article": "Article 9",
+    }
+    assert found["items"] == [
+        {
+            "item": "resident.address",
+            "decision": "deny",
+            "rule": "`duplicate-check` does not name it",
+            "legalBasis": basis,
+            "remedy": "leave `resident.address` out, or ask under a purpose that names it",
+        },
+        {
+            "item": "resident.birthDate",
+            "decision": "reduce",
+            "rule": "`duplicate-check` allows item `resident.birthDate`, reduced: year",
+            "legalBasis": basis,
+            "remedy": "",
+        },
+        {
+            "item": "resident.exists",
+            "decision": "allow",
+            "rule": "`duplicate-check` allows category `existence`",
+            "legalBasis": basis,
+            "remedy": "",
+        },
+    ]
+    assert len(demo.records()) == before
+    assert calls.read_text() == asked
+
+
+def test_what_would_be_decided_needs_a_purpose_and_a_document(demo: Demo) -> None:
+    assert demo.ask(ACCESS, {"query": "{ a }"}, purpose=None).codes == ["PURPOSE_REQUIRED"]
+    assert demo.ask(ACCESS, {"query": "{ a }"}).codes == ["GRAPHQL_VALIDATION_FAILED"]
+
+
 def test_what_is_allowed_reduced_is_released_reduced_and_so_logged(demo: Demo) -> None:
     query = (
         "query($id: ID!) { recipient(id: $id) { identity { birthDate } resident { birthDate } } }"
