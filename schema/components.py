@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
+from operator import attrgetter
 from typing import Any
 
 import strawberry
@@ -79,21 +80,6 @@ class Reported:
     answer: Answer
 
     @property
-    def item_name(self) -> str:
-        """The data item's name."""
-        return self.item.name
-
-    @property
-    def source(self) -> str:
-        """The source that reports it."""
-        return self.item.source
-
-    @property
-    def as_of(self) -> datetime.date | None:
-        """The date the source says its data is of."""
-        return self.answer.as_of
-
-    @property
     def period(self) -> Period | None:
         """The period the amount is of."""
         return Period(self.item.per) if self.item.per else None
@@ -110,16 +96,6 @@ class Gap:
 
     item: Item
     error: NotKnown
-
-    @property
-    def item_name(self) -> str:
-        """The data item's name."""
-        return self.item.name
-
-    @property
-    def source(self) -> str:
-        """The source that would know it."""
-        return self.item.source
 
     @property
     def state(self) -> State:
@@ -214,20 +190,12 @@ def _amounts(person: Person, item: Item) -> list[Reported]:
     return [Reported(item, amount, answer) for amount in amounts if amount is not None]
 
 
-def _of(name: str, description: str) -> Any:
-    """A field that shows an attribute of the plain value behind a GraphQL type."""
+def _of(path: str, description: str) -> Any:
+    """A field that shows an attribute, dotted, of the plain value behind a GraphQL type."""
+    get = attrgetter(f"fact.{path}")
 
     def read(self: Any) -> Any:
-        return getattr(self.fact, name)
-
-    return needing(Covered(), read, description)
-
-
-def _of_first(name: str, description: str) -> Any:
-    """A field that shows an attribute of the component's first report."""
-
-    def read(self: Any) -> Any:
-        return getattr(self.fact.first, name)
+        return get(self)
 
     return needing(Covered(), read, description)
 
@@ -242,12 +210,12 @@ class Report:
     """The GraphQL form of `Reported`."""
 
     fact: strawberry.Private[Reported]
-    item: str = _of("item_name", "The data item.")
-    source: str = _of("source", "The source that reports it.")
+    item: str = _of("item.name", "The data item.")
+    source: str = _of("item.source", "The source that reports it.")
     amount: Won = _of("amount", "The amount for its period.")
     period: Period | None = _of("period", "The period the amount is of; null for a stock.")
     per_year: Won = _of("per_year", "The amount a year, exact; of a stock, the amount itself.")
-    as_of: datetime.date | None = _of("as_of", "The date the source says its data is of.")
+    as_of: datetime.date | None = _of("answer.as_of", "The date the source says its data is of.")
     provenance: Provenance = needing(Covered(), _provenance, "Where the report came from.")
 
 
@@ -256,8 +224,8 @@ class Missing:
     """The GraphQL form of `Gap`."""
 
     fact: strawberry.Private[Gap]
-    item: str = _of("item_name", "The data item.")
-    source: str = _of("source", "The source that would know it.")
+    item: str = _of("item.name", "The data item.")
+    source: str = _of("item.source", "The source that would know it.")
     state: State = _of("state", "WITHHELD or UNAVAILABLE.")
     code: str = _of("code", "The error code.")
 
@@ -272,12 +240,14 @@ class _Component:
     amount: Won = _of_first(
         "amount", "The amount for its period, by the report first in precedence."
     )
-    period: Period | None = _of_first("period", "The period the amount is of; null for a stock.")
+    period: Period | None = _of("first.period", "The period the amount is of; null for a stock.")
     per_year: Won = _of_first(
         "per_year", "The amount a year, exact; of a stock, the amount itself."
     )
-    source: str = _of_first("source", "The source of the amount.")
-    as_of: datetime.date | None = _of_first("as_of", "The date the source says its data is of.")
+    source: str = _of("first.item.source", "The source of the amount.")
+    as_of: datetime.date | None = _of(
+        "first.answer.as_of", "The date the source says its data is of."
+    )
     differs: bool = _of("differs", "Whether two reports differ by more than a tenth of the larger.")
     reports: list[Report] = needing(
         Covered(), _reports, "Every report of it, in the declared precedence (`rank`)."
