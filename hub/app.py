@@ -103,7 +103,7 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
         name: ADAPTERS[source.adapter](source) for name, source in plans.catalogue.sources.items()
     }
     store = Store(settings.log.store, settings.log.batch)
-    identity = Identity(settings.issuers)
+    identity = Identity(settings.issuers, address=settings.server.endpoint)
     gatherer = Gatherer(plans.catalogue, adapters)
     key = settings.log.pseudonym_key.read_bytes()
     try:

@@ -36,12 +36,43 @@ def _words(value: Any) -> Any:
     return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
 
 
+def is_secure(address: str) -> bool:
+    """Whether nobody on the way can change what is read there: `https`, or this very machine."""
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    if parts.scheme == "https":
+        return bool(host)
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    return parts.scheme == "http" and loopback
+
+
+def _own(address: str | None) -> str | None:
+    if address is not None and (not is_secure(address) or "?" in address or "#" in address):
+        raise ValueError("is no address for tokens to be sent to; give an `https` address")
+    return address
+
+
 class Server(_Section):
     """Where the hub listens, and how it stops."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     drain: int = Field(10, ge=0, description="Seconds that running requests have at SIGTERM.")
+    url: Annotated[str | None, AfterValidator(_own)] = Field(
+        None,
+        description="Address clients reach the hub by, without `/graphql`; DPoP proofs name it.",
+    )
+
+    @property
+    def endpoint(self) -> str | None:
+        """The address of the GraphQL endpoint as clients know it, where that is known here."""
+        return None if self.url is None else f"{self.url.rstrip('/')}/graphql"
 
 
 class Sources(_Section):
@@ -95,22 +126,6 @@ class Limits(_Section):
     rounds: int = Field(6, ge=3, description="Most rounds of calls to the sources.")
 
 
-def is_secure(address: str) -> bool:
-    """Whether nobody on the way can change what is read there: `https`, or this very machine."""
-    try:
-        parts = urlsplit(address)
-        host = parts.hostname or ""
-    except ValueError:
-        return False
-    if parts.scheme == "https":
-        return bool(host)
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    return parts.scheme == "http" and loopback
-
-
 def _secure(address: str | None) -> str | None:
     if address is not None and "://" in address and not is_secure(address):
         raise ValueError("whoever is on the way could change the keys; give an `https` address")
@@ -138,6 +153,9 @@ class Issuer(_Section):
     roles_claim: str = Field("roles", description="Claim with the caller's roles.")
     office_claim: str = Field("office", description="Claim with the caller's office.")
     district_claim: str = Field("district", description="Claim with the caller's district.")
+    dpop: Literal["optional", "required"] = Field(
+        "optional", description="Whether its tokens must be bound to a key (DPoP, RFC 9449)."
+    )
 
     @model_validator(mode="after")
     def _findable(self) -> Self:
@@ -175,6 +193,14 @@ class Settings(_Section):
     limits: Limits = Field(default_factory=Limits)
     console: Console = Field(default_factory=Console)
     issuers: Annotated[tuple[Issuer, ...], AfterValidator(_some)]
+
+    @model_validator(mode="after")
+    def _provable(self) -> Self:
+        if self.server.url is None and any(each.dpop == "required" for each in self.issuers):
+            raise ValueError(
+                "an issuer's `dpop` is `required`; set `server.url`, which proofs name"
+            )
+        return self
 
 
 _PATHS = (

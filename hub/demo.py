@@ -138,10 +138,11 @@ async def _demo(options: Options) -> None:
     make_keys(folder, sample)
     async with _agencies(folder) as agencies:
         _configure(folder, agencies)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        os.environ["HUB_SERVER_URL"] = address
         settings = read_settings(options.config)
         app = application(settings, read_plans(settings))
         async with _serving(app, listener) as server:
-            address = f"http://127.0.0.1:{listener.getsockname()[1]}"
             tokens = {name: token(folder, name) for name in TITLES}
             info = _info(address, tokens, sample, agencies, settings.log.store)
             answer = await _ask(info)

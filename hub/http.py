@@ -24,7 +24,7 @@ from starlette.responses import Response
 from hub import pipeline
 from hub.errors import CODES, RequestRefused, codes, error, refused
 from hub.gather import Call
-from hub.identity import Identity
+from hub.identity import Identity, Presented
 from hub.project import Projected
 from hub.querylog.store import LogUnavailable
 from hub.tokens import TokenRefused
@@ -64,7 +64,8 @@ class Endpoint:
         try:
             body, status, outcome = await self._answer(request), 200, "answered"
         except TokenRefused as found:
-            headers["WWW-Authenticate"] = "Bearer"
+            sent = request.headers.get("authorization")
+            headers["WWW-Authenticate"] = self._identity.challenge(found, sent)
             refusal = [error("UNAUTHENTICATED", f"the token is refused: {found}")]
             body, status, outcome = _failed(refusal)
         except LogUnavailable:
@@ -89,7 +90,7 @@ class Endpoint:
         return Response(body, status, headers, f"{media}; charset=utf-8")
 
     async def _answer(self, request: Request) -> bytes:
-        caller = await self._identity.caller(request.headers.get("authorization"))
+        caller = await self._identity.caller(_presented(request))
         if request.method == "HEAD":
             raise _NotGraphQL("METHOD_NOT_ALLOWED", "send GET or POST", 405, {"Allow": "GET, POST"})
         if request.method == "GET":
@@ -111,6 +112,17 @@ class _NotGraphQL(Exception):
         self.message = message
         self.status = status
         self.headers = dict(headers or {})
+
+
+def _presented(request: Request) -> Presented:
+    sent = request.headers.getlist("authorization")
+    if len(sent) > 1:
+        raise TokenRefused("`Authorization` is sent more than once")
+    return Presented(
+        authorization=sent[0] if sent else None,
+        proofs=tuple(request.headers.getlist("dpop")),
+        method=request.method,
+    )
 
 
 def _failed(errors: list[GraphQLError]) -> tuple[bytes, int, str]:

@@ -1,4 +1,4 @@
-"""Credentials to caller: a bearer token (JWT, RFC 7519; access tokens, RFC 9068) is verified.
+"""Credentials to caller: an access token (JWT, RFC 7519 and RFC 9068) is verified.
 
 Nothing of a token is ever echoed or logged. A token that names no natural person is refused.
 """
@@ -7,31 +7,54 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from authz.caller import Actor, Caller
 from hub.config import Issuer
+from hub.dpop import ALGORITHMS, Proofs, bound_to
 from hub.keys import REFETCH_AFTER, KeySets
-from hub.tokens import LEEWAY, TokenRefused, is_number, kind, peek, verified
+from hub.tokens import LEEWAY, TokenMissing, TokenRefused, is_number, kind, peek, verified
 
 MOST_ACTORS = 3
 """A delegation passed on more often than so is refused."""
 
 
-class Identity:
-    """Verifies tokens of the configured issuers."""
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a request says of who makes it: `Authorization`, `DPoP` headers and its method."""
 
-    def __init__(self, issuers: Sequence[Issuer], refetch_after: float = REFETCH_AFTER) -> None:
+    authorization: str | None
+    proofs: tuple[str, ...] = ()
+    method: str = "POST"
+
+
+class Identity:
+    """Verifies tokens of the configured issuers.
+
+    `address` is the one of the endpoint that proofs of possession must be made for.
+    """
+
+    def __init__(
+        self,
+        issuers: Sequence[Issuer],
+        refetch_after: float = REFETCH_AFTER,
+        address: str | None = None,
+    ) -> None:
         self._issuers = {issuer.issuer: issuer for issuer in issuers}
         self._keys = KeySets(refetch_after)
+        self._proofs = Proofs(address)
+        dpop = "" if address is None else f'DPoP algs="{" ".join(ALGORITHMS)}"'
+        bearer = any(issuer.dpop == "optional" for issuer in issuers)
+        self._schemes = [scheme for scheme in ("Bearer" if bearer else "", dpop) if scheme]
 
-    async def caller(self, authorization: str | None) -> Caller:
-        """The caller that an `Authorization` header stands for. Raises TokenRefused."""
-        if not authorization:
-            raise TokenRefused("there is none: send `Authorization: Bearer` with an access token")
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise TokenRefused("`Authorization` is no bearer token")
+    async def caller(self, presented: Presented) -> Caller:
+        """The caller that a request's credentials stand for. Raises TokenRefused."""
+        if not presented.authorization:
+            raise TokenMissing("there is none: send `Authorization: Bearer` with an access token")
+        scheme, _, token = presented.authorization.partition(" ")
+        if scheme.lower() not in ("bearer", "dpop") or not token:
+            raise TokenRefused("`Authorization` is neither a bearer token nor a DPoP token")
         header, claims = peek(token)
         issuer = self._issuers.get(str(claims.get("iss")))
         if issuer is None:
@@ -43,7 +66,31 @@ class Identity:
         if not isinstance(header.get("kid"), str):
             raise TokenRefused("its header names no key (`kid`)")
         key = await self._keys.find(issuer, header["kid"])
-        return _caller(verified(token, key, issuer.algorithms), issuer)
+        claims = verified(token, key, issuer.algorithms)
+        caller = _caller(claims, issuer)
+        thumbprint = bound_to(claims)
+        if thumbprint is None:
+            if issuer.dpop == "required":
+                raise TokenRefused("it is bound to no key (`cnf`), and its issuer's must be")
+            if scheme.lower() == "dpop":
+                raise TokenRefused("it is bound to no key (`cnf`): send it as a bearer token")
+        elif scheme.lower() == "bearer":
+            raise TokenRefused("it is bound to a key: send `Authorization: DPoP` with a proof")
+        else:
+            self._proofs.verify(presented.proofs, token, presented.method, thumbprint)
+        return caller
+
+    def challenge(self, refused: TokenRefused, authorization: str | None) -> str:
+        """What `WWW-Authenticate` answers to a refusal (RFC 6750, RFC 9449 section 7.1)."""
+        used = (authorization or "").partition(" ")[0].lower()
+        challenges = []
+        for scheme in self._schemes:
+            name, _, parameters = scheme.partition(" ")
+            told = name.lower() == used and refused.error is not None
+            error = f'error="{refused.error}"' if told else ""
+            values = ", ".join(part for part in (error, parameters) if part)
+            challenges.append(f"{name} {values}".strip())
+        return ", ".join(challenges)
 
     async def close(self) -> None:
         """Close what verifying holds open."""

@@ -14,12 +14,33 @@ from typing import Any, TypeGuard
 from joserfc import jws, jwt
 from joserfc.errors import JoseError, SecurityWarning
 
+
+class _Registry(jws.JWSRegistry):
+    """Headers may bring a key or certificates, and what need not be understood (RFC 7515, 4)."""
+
+    max_header_length = 8192
+
+    def __init__(self, algorithms: Sequence[str] = ()) -> None:
+        super().__init__(algorithms=list(algorithms), strict_check_header=False)
+
+
 LEEWAY = 30
 """Seconds that clocks may differ."""
 
 
 class TokenRefused(Exception):
-    """The token does not hold; the message says why, and nothing of the token."""
+    """The token does not hold; the message says why, and nothing of the token.
+
+    `error` is the code of RFC 6750, section 3.1, which a request without a token does not have.
+    """
+
+    error: str | None = "invalid_token"
+
+
+class TokenMissing(TokenRefused):
+    """There is no token."""
+
+    error = None
 
 
 def peek(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -28,7 +49,7 @@ def peek(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     Raises TokenRefused.
     """
     try:
-        compact = jws.extract_compact(token.encode("ascii"))
+        compact = jws.extract_compact(token.encode("ascii"), registry=_Registry())
         claims = json.loads(compact.payload)
         header = compact.headers()
     except (JoseError, ValueError, RecursionError) as error:
@@ -49,7 +70,7 @@ def verified(token: str, key: Any, algorithms: Sequence[str]) -> Mapping[str, An
         with warnings.catch_warnings():
             # RFC 9864 renames EdDSA; which names are accepted is the operator's setting.
             warnings.simplefilter("ignore", SecurityWarning)
-            return jwt.decode(token, key, algorithms=list(algorithms)).claims
+            return jwt.decode(token, key, registry=_Registry(algorithms)).claims
     except (JoseError, ValueError) as error:
         raise TokenRefused("its signature does not hold") from error
 

@@ -100,6 +100,12 @@ def test_an_address_of_keys_stays(read: Read) -> None:
     assert read(GOOD + SECOND).issuers[1].keys == "https://other.example/keys"
 
 
+@pytest.mark.parametrize("url", ["https://hub.example", "https://hub.example/"])
+def test_the_endpoint_is_known_by_the_hubs_address(read: Read, url: str) -> None:
+    assert read(HUB_SERVER_URL=url).server.endpoint == "https://hub.example/graphql"
+    assert read().server.endpoint is None
+
+
 def test_an_issuer_may_be_given_without_keys(read: Read) -> None:
     assert read(GOOD.replace('keys = "keys/issuer.json"', "")).issuers[0].keys is None
 
@@ -269,6 +275,19 @@ FAULTS: Mapping[str, tuple[str, dict[str, str], list[str]]] = {
         [
             "hub.toml: issuers (line 12): two issuers have the same `issuer`; leave one out",
         ],
+    ),
+    "tokens bound to a key, for a hub without address": (
+        GOOD + 'dpop = "required"\n',
+        {},
+        [
+            "hub.toml: the file: an issuer's `dpop` is `required`; set `server.url`, which proofs "
+            "name"
+        ],
+    ),
+    "an address that tokens had better not be sent to": (
+        GOOD,
+        {"HUB_SERVER_URL": "http://hub.example"},
+        ["hub.toml: server.url: is no address for tokens to be sent to; give an `https` address"],
     ),
     "issuers that are none": (
         "issuers = 5\n" + GOOD.partition("[[issuers]]")[0],

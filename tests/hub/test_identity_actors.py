@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from authz.caller import Actor, Caller
-from hub.identity import Identity
+from hub.identity import Identity, Presented
 from hub.tokens import TokenRefused
 from tests.hub.issuing import ISSUER, issued, known_issuer
 
@@ -22,7 +22,7 @@ async def identity(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Id
 
 
 async def caller(identity: Identity, **claims: Any) -> Caller:
-    return await identity.caller(f"Bearer {issued(**claims)}")
+    return await identity.caller(Presented(f"Bearer {issued(**claims)}"))
 
 
 async def refusal(identity: Identity, **claims: Any) -> str:

@@ -14,7 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from hub.config import Issuer
-from hub.identity import Identity
+from hub.identity import Identity, Presented
 from hub.keys import metadata_addresses
 from hub.tokens import TokenRefused
 from tests.hub.keyserver import KeyServer, serving
@@ -71,12 +71,12 @@ async def knowing() -> AsyncIterator[Knowing]:
 
 
 async def person(identity: Identity, sent: str) -> str:
-    return (await identity.caller(f"Bearer {sent}")).person
+    return (await identity.caller(Presented(f"Bearer {sent}"))).person
 
 
 async def refusal(identity: Identity, sent: str) -> str:
     with pytest.raises(TokenRefused) as caught:
-        await identity.caller(f"Bearer {sent}")
+        await identity.caller(Presented(f"Bearer {sent}"))
     return str(caught.value)
 
 
@@ -175,7 +175,7 @@ async def test_new_keys_at_a_new_address_are_followed(
     knowing: Knowing, provider: KeyServer
 ) -> None:
     identity = knowing(provider.url, refetch_after=0)
-    await identity.caller(f"Bearer {token(provider.url)}")
+    await identity.caller(Presented(f"Bearer {token(provider.url)}"))
     added = ECKey.generate_key("P-256", {"kid": "added"})
     provider.pages[OPENID]["jwks_uri"] = f"{provider.url}/new"
     provider.pages["/new"] = public(added)
@@ -193,8 +193,10 @@ async def test_several_issuers_are_known_each_by_its_own_metadata(
         name = second.url.removesuffix("/jwks")
         second.pages = {OPENID: {"issuer": name, "jwks_uri": f"{name}/k"}, "/k": public(other)}
         identity = knowing(provider.url, name)
-        assert (await identity.caller(f"Bearer {token(name, other)}")).issuer == name
-        assert (await identity.caller(f"Bearer {token(provider.url)}")).issuer == provider.url
+        assert (await identity.caller(Presented(f"Bearer {token(name, other)}"))).issuer == name
+        assert (
+            await identity.caller(Presented(f"Bearer {token(provider.url)}"))
+        ).issuer == provider.url
         for forged in (token(name, KEY), token(provider.url, other)):
             assert await refusal(identity, forged) == "its signature does not hold"
 
