@@ -6,6 +6,8 @@ import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from graphql import GraphQLSchema
+
 from authz import register as registered
 from authz.caller import Caller
 from authz.decide import decide
@@ -20,9 +22,13 @@ from schema.build import HubSchema
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The hub as one caller sees it, for the purpose they declared, if any."""
+    """The hub as one caller sees it, for the purpose they declared, if any.
+
+    `shown` is the part of the schema that they may see.
+    """
 
     schema: HubSchema
+    shown: GraphQLSchema
     register: Register
     documents: Documents
     gatherer: Gatherer
@@ -68,7 +74,7 @@ class About:
         purpose = self.purpose
         if purpose is None:
             raise refused("PURPOSE_REQUIRED", "`Hub-Purpose` names no known purpose")
-        document = self.documents.read(text)
+        document = self.documents.read(text, self.shown)
         plan = make_plan(self.schema, document, document.operation(None))
         today = datetime.datetime.now(datetime.UTC).date()
         verdict = decide(self.caller, purpose, plan.asked, today)

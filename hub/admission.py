@@ -88,6 +88,9 @@ def admit(
     limits: Limits,
 ) -> Admitted:
     """Decide an operation as far as that needs no facts. Raises RequestRefused."""
+    if plan.introspects:
+        message = "it asks for data items and for the schema: ask in operations of their own"
+        raise refused("BAD_REQUEST", message)
     if purpose is None:
         message = "the operation touches data items, and `Hub-Purpose` names no known purpose"
         raise refused("PURPOSE_REQUIRED", message)

@@ -23,6 +23,7 @@ from hub.identity import Identity
 from hub.pipeline import Hub
 from hub.querylog.record import Log, Pseudonyms
 from hub.querylog.store import LogUnavailable, Store
+from hub.visible import Visibility
 from schema.build import HubSchema, build
 from sources.adapter import Adapter
 from sources.declaration import Catalogue, read_catalogue
@@ -113,6 +114,7 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
                 schema=plans.schema,
                 register=plans.register,
                 documents=Documents(plans.schema.graphql, settings.limits),
+                visibility=Visibility(plans.schema, plans.register),
                 gatherer=gatherer,
                 log=Log(store, Pseudonyms(key), plans.catalogue),
                 limits=settings.limits,

@@ -1,7 +1,8 @@
 """A GraphQL document, parsed, held to its limits and validated; kept by its text.
 
 The limits are checked before validation, each fragment counted wherever it is spread but walked
-once, so that no document can make the checks themselves costly. Pure.
+once, so that no document can make the checks themselves costly. Whether a document is valid goes by
+the whole schema; its faults are told in the words of what the caller is shown of it. Pure.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,13 +73,16 @@ class Documents:
         self._kept: OrderedDict[str, Document] = OrderedDict()
         self._size = 0
 
-    def read(self, text: str) -> Document:
-        """The document of a text. Raises RequestRefused."""
+    def read(self, text: str, shown: GraphQLSchema | None = None) -> Document:
+        """The document of a text. Raises RequestRefused.
+
+        `shown` is the part of the schema whose names messages may tell; without it, none.
+        """
         document = self._kept.get(text)
         if document is not None:
             self._kept.move_to_end(text)
             return document
-        document = self._make(text)
+        document = self._make(text, shown)
         self._kept[text] = document
         self._size += len(text)
         while self._size > KEPT:
@@ -86,7 +90,7 @@ class Documents:
             self._size -= len(gone)
         return document
 
-    def _make(self, text: str) -> Document:
+    def _make(self, text: str, shown: GraphQLSchema | None) -> Document:
         try:
             ast = parse(text, max_tokens=self._limits.tokens)
         except GraphQLSyntaxError as found:
@@ -103,10 +107,11 @@ class Documents:
         try:
             _check_size(operations, fragments, self._limits)
             errors = validate(self._schema, ast, specified_rules)
+            if errors:
+                told = _told(errors, validate(shown, ast, specified_rules) if shown else ())
+                raise RequestRefused([_invalid(found) for found in told])
         except RecursionError as found:
             raise refused("TOO_DEEP", "the document is nested too deep to check") from found
-        if errors:
-            raise RequestRefused([_invalid(found) for found in errors])
         digest = hashlib.sha256(print_ast(visit(ast, _WithoutLiterals())).encode()).hexdigest()
         return Document(ast, digest, operations, fragments)
 
@@ -209,6 +214,23 @@ def _parse_failure(found: GraphQLSyntaxError) -> RequestRefused:
     if "tokens. Parsing aborted" in message:
         code = "TOO_MANY_TOKENS"
     return RequestRefused([_like(found, code, _QUOTED.sub("…", message))])
+
+
+def _told(errors: Iterable[GraphQLError], shown: Iterable[GraphQLError]) -> Iterator[GraphQLError]:
+    """The errors in the words of the schema that is shown.
+
+    Invariant: no message comes from the whole schema, since it may suggest names or tell types that
+    the caller is not shown. Where the schema shown has not the same fault, its place alone is told.
+    """
+    words = {_fault(found): found for found in shown}
+    for found in errors:
+        message = "does not fit the schema, in a part that is not shown for the purpose"
+        yield words.get(_fault(found)) or GraphQLError(message, found.nodes)
+
+
+def _fault(found: GraphQLError) -> tuple[str, tuple[int, ...]]:
+    """What is wrong and where, whatever is suggested instead."""
+    return found.message.partition(" Did you mean ")[0], tuple(found.positions or ())
 
 
 def _invalid(found: GraphQLError) -> GraphQLError:

@@ -44,7 +44,7 @@ def explain(
     plans: Plans, limits: Limits, purpose: Purpose, text: str, operation_name: str | None = None
 ) -> Explanation:
     """Explain an operation for a purpose, for a caller who may use it. Raises RequestRefused."""
-    document = Documents(plans.schema.graphql, limits).read(text)
+    document = Documents(plans.schema.graphql, limits).read(text, plans.schema.graphql)
     plan = make_plan(plans.schema, document, document.operation(operation_name))
     caller = Caller("someone", "someone", purpose.roles, "office", "district", "issuer")
     verdict = decide(caller, purpose, plan.asked, datetime.datetime.now(datetime.UTC).date())

@@ -20,6 +20,7 @@ from hub.project import Projected, Reading, project
 from hub.querylog.record import Because, Log, reduced
 from hub.relate import Relating, lookups, relate
 from hub.rounds import Reach, layered, wanted
+from hub.visible import Visibility
 from schema.build import HubSchema
 from schema.view import View
 
@@ -50,6 +51,7 @@ class Hub:
     schema: HubSchema
     register: Register
     documents: Documents
+    visibility: Visibility
     gatherer: Gatherer
     log: Log
     limits: Limits
@@ -58,14 +60,15 @@ class Hub:
 async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> bytes:
     """Answer one operation. Raises RequestRefused, and LogUnavailable: then nothing is released."""
     catalogue, limits = hub.schema.catalogue, hub.limits
-    document = hub.documents.read(request.query)
+    shown = hub.visibility.to(caller, request.purpose)
+    document = hub.documents.read(request.query, shown)
     plan = make_plan(hub.schema, document, document.operation(request.operation_name))
     purpose = hub.register.purposes.get(request.purpose or "")
-    about = About(hub.schema, hub.register, hub.documents, hub.gatherer, caller, purpose)
+    about = About(hub.schema, shown, hub.register, hub.documents, hub.gatherer, caller, purpose)
     if not plan.roots:
-        variable_values(hub.schema.graphql, plan.operation, request.variables)
+        variable_values(shown, plan.operation, request.variables)
         reading = Reading(View.empty(catalogue), about)
-        return encode(project(hub.schema, plan, request.variables, reading), (), {})
+        return encode(project(shown, plan, request.variables, reading), (), {})
 
     because = Because(caller, purpose, request.reason, plan, hub.register.version)
     async with hub.log.entry(because) as entry:
@@ -96,7 +99,8 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
             reached=frozenset(relation.reached),
             cases=relation.cases,
         )
-        projected = project(hub.schema, plan, request.variables, Reading(view, about))
+        graphql, reading = hub.schema.graphql, Reading(view, about)
+        projected = project(graphql, plan, request.variables, reading)
         body = encode(projected, entry.calls, reduced(admitted.verdict))
         denied, unreached = admitted.verdict.denied, relation.unreached
         await entry.outcome(view.settle(), denied, projected.codes, unreached)

@@ -64,11 +64,15 @@ class Root:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an operation asks for; without roots it touches no data item."""
+    """What an operation asks for; without roots it touches no data item.
+
+    `introspects`: it asks what the schema is, by `__schema` or `__type`.
+    """
 
     operation: OperationDefinitionNode
     document: Document
     roots: tuple[Root, ...]
+    introspects: bool
 
     @property
     def asked(self) -> Asked:
@@ -104,13 +108,15 @@ def make_plan(schema: HubSchema, document: Document, operation: OperationDefinit
     root_type = schema.graphql.get_root_type(operation.operation)
     walk = _Walk(schema, document)
     roots: list[Root] = []
+    introspects = False
     if root_type is not None and operation.operation is OperationType.QUERY:
         for node in walk.fields_of(operation.selection_set):
+            introspects |= node.name.value in ("__schema", "__type")
             need = schema.needs.get((root_type.name, node.name.value))
             if need is None or not need.items:
                 continue
             roots.append(walk.root(root_type, node, need.items))
-    return Plan(operation, document, tuple(roots))
+    return Plan(operation, document, tuple(roots), introspects)
 
 
 def subjects(plan: Plan, schema: HubSchema, variables: VariableValues) -> Subjects:

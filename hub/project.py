@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import ExecutionResult, GraphQLError, execute
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema, execute
 from graphql.pyutils import is_awaitable
 
 from hub.about import About
 from hub.errors import codes, error
 from hub.plan import Plan
-from schema.build import HubSchema
 from schema.view import View
 
 _log = logging.getLogger("hub.project")
@@ -44,12 +43,12 @@ class Projected:
 
 
 def project(
-    schema: HubSchema, plan: Plan, variables: Mapping[str, Any], reading: Reading
+    schema: GraphQLSchema, plan: Plan, variables: Mapping[str, Any], reading: Reading
 ) -> Projected:
     """Shape the view as the operation asks."""
     name = plan.operation.name
     result = execute(
-        schema.graphql,
+        schema,
         plan.document.ast,
         context_value=reading,
         variable_values=dict(variables),

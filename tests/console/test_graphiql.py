@@ -47,6 +47,7 @@ def test_in_the_demo_a_person_runs_the_sample_and_another_person_is_refused(
     assert seen["purpose"] == sample["purpose"]
     assert seen["case"] == sample["case"]
     assert seen["onDenied"] == "refuse"
+    assert set(seen["introspectedFor"]) == {"", sample["purpose"]}
     assert sample["purpose"] in seen["purposes"]
     assert "errors" not in seen["answer"]["whole"]
     assert seen["answer"]["whole"]["data"]

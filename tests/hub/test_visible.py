@@ -18,11 +18,16 @@ from graphql import (
 
 from authz.caller import Caller
 from authz.register import Purpose, Register, read_register
+from hub.config import Limits
+from hub.documents import Documents
+from hub.errors import RequestRefused
 from hub.visible import Visibility, sdl, visible
 from schema.build import HubSchema, build
 from sources.declaration import read_catalogue
 
 SOURCES = ("resident", "tax", "labour", "property", "benefits")
+OWN = {"sources", "purposes", "access"}
+"""Fields of the query type that need no item."""
 BASIS = 'legal_basis = { act = "Basic Pension Act", article = "Article 11", mark = "K" }'
 PURPOSES = {
     "wages": """
@@ -103,7 +108,7 @@ def test_only_fields_with_an_item_that_the_purpose_may_see_are_left(
     schema: HubSchema, register: Register
 ) -> None:
     shown = seen_by(schema, register, "wages")
-    assert fields(shown, "Query") == {"recipient", "recipients", "sources", "purposes"}
+    assert fields(shown, "Query") == {"recipient", "recipients", *OWN}
     assert fields(shown, "Recipient") == {"id", "income", "resident", "tax", "records"}
     assert fields(shown, "Tax") == {"provenance", "earnedIncome"}
     assert fields(shown, "Resident") == {"provenance"}
@@ -171,7 +176,7 @@ def test_a_purpose_that_reaches_nobody_or_is_nobodys_sees_what_the_hub_says_of_i
     schema: HubSchema, register: Register, code: str
 ) -> None:
     shown = seen_by(schema, register, code)
-    assert fields(shown, "Query") == {"sources", "purposes"}
+    assert fields(shown, "Query") == OWN
     assert "Recipient" not in shown.type_map
     assert "AgencyRecord" not in shown.type_map
 
@@ -220,12 +225,56 @@ def test_a_caller_without_a_purpose_to_use_is_shown_no_recipient(
     schema: HubSchema, register: Register
 ) -> None:
     shown = Visibility(schema, register).to(caller("stranger"), "wages")
-    assert fields(shown, "Query") == {"sources", "purposes"}
+    assert fields(shown, "Query") == OWN
 
 
 def test_what_a_purpose_sees_is_made_once(schema: HubSchema, register: Register) -> None:
     visibility = Visibility(schema, register)
     assert visibility.to(caller("clerk"), "names") is visibility.to(caller("clerk", "x"), None)
+
+
+BEYOND = "does not fit the schema, in a part that is not shown for the purpose"
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("{ sources { nam } }", "Cannot query field 'nam' on type 'SourceState'."),
+        (
+            '{ recipient(id: "1") { incme } }',
+            "Cannot query field 'incme' on type 'Recipient'.",
+        ),
+        (
+            '{ recipient(id: "1") { labur { jobs { employer } } } }',
+            "Cannot query field 'labur' on type 'Recipient'. Did you mean 'labour'?",
+        ),
+        ('{ recipient(id: "1") { tax { arears } } }', BEYOND),
+        ('{ recipient(id: "1") { tax } }', BEYOND),
+        ('{ recipient(id: "1") { income { total { x } } } }', BEYOND),
+        ("{ sources { name } } fragment F on Ta { provenance { source } }", None),
+    ],
+)
+def test_faults_are_told_in_words_of_what_the_purpose_may_see(
+    schema: HubSchema, register: Register, query: str, told: str | None
+) -> None:
+    documents = Documents(schema.graphql, Limits())
+    shown = seen_by(schema, register, "names")
+    with pytest.raises(RequestRefused) as found:
+        documents.read(query, shown)
+    messages = [entry.message for entry in found.value.errors]
+    if told is not None:
+        assert [text.partition(" Did you mean 'name'")[0] for text in messages] == [told]
+    names = set(schema.graphql.type_map) - set(shown.type_map)
+    assert not [name for name in names if f"'{name}'" in " ".join(messages)]
+
+
+def test_a_document_that_the_purpose_may_not_see_whole_is_valid_and_kept(
+    schema: HubSchema, register: Register
+) -> None:
+    documents = Documents(schema.graphql, Limits())
+    query = '{ recipient(id: "1") { tax { arrears } } }'
+    first = documents.read(query, seen_by(schema, register, "wages"))
+    assert documents.read(query, seen_by(schema, register, "names")) is first
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -26,7 +26,7 @@ const context = await chromium.launchPersistentContext(profile, {
     '--disable-sync',
   ],
 });
-const seen = { elsewhere: [], failed: [], complaints: [], violations: [] };
+const seen = { elsewhere: [], failed: [], complaints: [], violations: [], introspectedFor: [] };
 
 try {
   context.setDefaultTimeout(PATIENCE);
@@ -53,6 +53,9 @@ async function watch(page) {
   });
   context.on('request', (request) => {
     const address = new URL(request.url());
+    if (request.postData()?.includes('IntrospectionQuery')) {
+      seen.introspectedFor.push(request.headers()['hub-purpose'] ?? '');
+    }
     if (/^(https?|wss?):$/.test(address.protocol) && address.origin !== origin) {
       seen.elsewhere.push(request.url());
     }

@@ -65,9 +65,11 @@ async function post(operation, headers, signal) {
 
 const bearer = (token) => (token ? { Authorization: `Bearer ${token}` } : {});
 
+const purposeHeader = (purpose) => (purpose ? { 'Hub-Purpose': purpose } : {});
+
 function hubHeaders({ purpose, caseReference, onDenied }) {
   return {
-    ...(purpose && { 'Hub-Purpose': purpose }),
+    ...purposeHeader(purpose),
     ...(caseReference && { 'Hub-Case': caseReference }),
     'Hub-On-Denied': onDenied,
   };
@@ -212,16 +214,20 @@ function Console({ demo }) {
   const latest = useRef(request);
   latest.current = request;
 
-  // A new fetcher makes GraphiQL introspect again, so there is one for each token.
+  // What is typed counts once it is whole: no introspection at every keystroke.
+  const declared = purposes.some(({ code }) => code === request.purpose) ? request.purpose : '';
+
+  // A new fetcher makes GraphiQL introspect again, so there is one for each token and purpose: the
+  // hub shows of its schema what the purpose may see.
   const fetcher = useMemo(
     () => async (operation) => {
       const introspecting = operation.operationName === 'IntrospectionQuery';
-      const headers = introspecting ? {} : hubHeaders(latest.current);
+      const headers = introspecting ? purposeHeader(declared) : hubHeaders(latest.current);
       const { status, answer } = await post(operation, { ...bearer(token), ...headers });
       setRefused({ token, refusal: refusalOf(status, answer) });
       return answer;
     },
-    [token],
+    [token, declared],
   );
 
   function choose(name) {
