@@ -237,12 +237,12 @@ def _reports(self: Any) -> list[Report]:
 @strawberry.type
 class _Component:
     fact: strawberry.Private[Combined]
-    amount: Won = _of_first(
-        "amount", "The amount for its period, by the report first in precedence."
+    amount: Won = _of(
+        "first.amount", "The amount for its period, by the report first in precedence."
     )
     period: Period | None = _of("first.period", "The period the amount is of; null for a stock.")
-    per_year: Won = _of_first(
-        "per_year", "The amount a year, exact; of a stock, the amount itself."
+    per_year: Won = _of(
+        "first.per_year", "The amount a year, exact; of a stock, the amount itself."
     )
     source: str = _of("first.item.source", "The source of the amount.")
     as_of: datetime.date | None = _of(
