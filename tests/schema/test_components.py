@@ -60,7 +60,7 @@ def labour(*jobs: tuple[int, str | None]) -> Answer:
 
 def test_wages_reported_twice_are_one_component_with_both_reports() -> None:
     parts = income(tax(30_000_000), labour((2_500_000, None)))
-    assert [report.source for report in earned(parts).reports] == ["tax", "labour"]
+    assert [report.item.source for report in earned(parts).reports] == ["tax", "labour"]
     assert earned(parts).first.amount == 30_000_000
     assert parts.total(["earned"]) == 30_000_000
 
@@ -83,7 +83,7 @@ def test_reports_that_differ_by_more_than_a_tenth_are_flagged(
 
 def test_where_the_first_in_precedence_says_there_is_none_the_next_counts() -> None:
     parts = income(tax(None), labour((1_000_000, None)))
-    assert earned(parts).first.source == "labour"
+    assert earned(parts).first.item.source == "labour"
     assert parts.total(["earned"]) == 12_000_000
 
 
@@ -95,7 +95,7 @@ def test_absence_everywhere_is_a_known_nothing() -> None:
 
 def test_a_source_that_is_down_leaves_no_total_and_names_what_is_missing() -> None:
     parts = income(failed("tax"), labour((1_000_000, None)))
-    assert earned(parts).first.source == "labour"
+    assert earned(parts).first.item.source == "labour"
     with pytest.raises(NotKnown, match="`tax` is unavailable"):
         parts.total(["earned"])
     assert [gap.item.name for gap in parts.gaps["earned"]] == ["tax.earnedIncome"]
