@@ -84,6 +84,7 @@ class Limits(_Strict):
     """How many distinct recipients one operation may name, and one person may see in a day."""
 
     subjects_per_operation: int | None = Field(default=None, ge=1)
+    subjects_per_day: int | None = Field(default=None, ge=1)
 
 
 class Obligations(_Strict):

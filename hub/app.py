@@ -21,6 +21,7 @@ from hub.gather import Gatherer
 from hub.http import Endpoint
 from hub.identity import Identity
 from hub.pipeline import Hub
+from hub.querylog.quota import Quota
 from hub.querylog.record import Log, Pseudonyms
 from hub.querylog.store import LogUnavailable, Store
 from hub.visible import Visibility
@@ -116,7 +117,7 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
                 documents=Documents(plans.schema.graphql, settings.limits),
                 visibility=Visibility(plans.schema, plans.register),
                 gatherer=gatherer,
-                log=Log(store, Pseudonyms(key), plans.catalogue),
+                log=Log(store, Quota(store.engine), Pseudonyms(key), plans.catalogue),
                 limits=settings.limits,
             ),
             identity,

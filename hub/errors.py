@@ -56,7 +56,7 @@ CODES: Mapping[str, Code] = {
         403, "the purpose needs a reason", "say it in `Hub-Reason`, percent-encoded UTF-8"
     ),
     "PURPOSE_LIMIT": Code(
-        403, "more recipients than the purpose reaches at once", "ask in several operations"
+        403, "more recipients than the purpose reaches at once, or in a day", "ask for fewer"
     ),
     "OUT_OF_REACH": Code(
         403, "unknown, malformed or out of reach: which, is not said", "check id and case"

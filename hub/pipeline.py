@@ -79,6 +79,7 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
         today = datetime.datetime.now(datetime.UTC).date()
         declared = Declared(cases, request.reason, request.withhold, today)
         admitted = admit(caller, purpose, declared, plan, whom, limits)
+        await entry.count(whom.recipients, admitted.purpose.limits.subjects_per_day)
         granted, needed = admitted.verdict.granted, lookups(catalogue, admitted.purpose)
         await entry.intend(whom.recipients, (*cases, *whom.cases), admitted.verdict, needed.names)
         relating = Relating(caller, admitted, whom, cases)

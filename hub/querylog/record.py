@@ -22,9 +22,10 @@ from authz.caller import Caller
 from authz.decide import Verdict
 from authz.register import Decision, Purpose
 from hub.admission import Denied
-from hub.errors import RequestRefused
+from hub.errors import RequestRefused, refused
 from hub.gather import Call
 from hub.plan import Plan
+from hub.querylog.quota import Quota
 from hub.querylog.store import LogUnavailable, Store
 from sources.adapter import Context
 from sources.declaration import Catalogue
@@ -62,6 +63,7 @@ class Log:
     """The query log as the pipeline uses it."""
 
     store: Store
+    quota: Quota
     pseudonyms: Pseudonyms
     catalogue: Catalogue
 
@@ -111,6 +113,16 @@ class Entry:
             cancelled = isinstance(error, asyncio.CancelledError)
             facts = {"outcome": "abandoned" if cancelled else "failed"}
             await asyncio.shield(self._append("OUTCOME", facts))
+
+    async def count(self, subjects: Iterable[str], most: int | None) -> None:
+        """Count these subjects for the caller. Raises RequestRefused beyond `most` in 24 hours."""
+        if most is None:
+            return
+        person = self._because.caller.person
+        pseudonyms = {self._log.pseudonyms.of(subject) for subject in subjects}
+        if not await self._log.quota.take(person, sorted(pseudonyms), most):
+            message = f"the purpose reaches {most} recipients in 24 hours and no more"
+            raise refused("PURPOSE_LIMIT", message, remedy="ask again later, or ask your officer")
 
     async def intend(
         self,

@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-_METADATA = sa.MetaData()
+METADATA = sa.MetaData()
 RECORDS = sa.Table(
     "record",
-    _METADATA,
+    METADATA,
     sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
     sa.Column("operation", sa.String(36), nullable=False, index=True),
     sa.Column("kind", sa.String(16), nullable=False),
@@ -44,9 +44,9 @@ class Store:
 
     def __init__(self, address: str, batch: int) -> None:
         url = sa.make_url(address)
-        self._engine: AsyncEngine = create_async_engine(url, pool_pre_ping=True)
+        self.engine: AsyncEngine = create_async_engine(url, pool_pre_ping=True)
         if url.get_backend_name() == "sqlite":
-            sa.event.listen(self._engine.sync_engine, "connect", _durable_sqlite)
+            sa.event.listen(self.engine.sync_engine, "connect", _durable_sqlite)
         self._batch = batch
         self._waiting: list[tuple[dict[str, Any], asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
@@ -59,8 +59,8 @@ class Store:
         Raises LogUnavailable.
         """
         try:
-            async with self._engine.begin() as connection:
-                await connection.run_sync(_METADATA.create_all)
+            async with self.engine.begin() as connection:
+                await connection.run_sync(METADATA.create_all)
         except (SQLAlchemyError, OSError) as error:
             raise LogUnavailable("the store of the query log cannot be opened") from error
         self._writer = asyncio.create_task(self._write(), name="query log writer")
@@ -107,7 +107,7 @@ class Store:
     async def _commit(self, group: Sequence[tuple[dict[str, Any], asyncio.Future[None]]]) -> None:
         failure: LogUnavailable | None = None
         try:
-            async with asyncio.timeout(2 * TIMEOUT), self._engine.begin() as connection:
+            async with asyncio.timeout(2 * TIMEOUT), self.engine.begin() as connection:
                 await connection.execute(sa.insert(RECORDS), [row for row, _ in group])
         except Exception as error:  # noqa: BLE001 - the writer outlives whatever a driver raises
             failure = LogUnavailable("the query log cannot be written")
@@ -125,14 +125,14 @@ class Store:
     async def check(self) -> None:
         """Raise LogUnavailable where the store does not answer."""
         try:
-            async with asyncio.timeout(TIMEOUT), self._engine.connect() as connection:
+            async with asyncio.timeout(TIMEOUT), self.engine.connect() as connection:
                 await connection.execute(sa.select(sa.literal(1)))
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             raise LogUnavailable("the store of the query log does not answer") from error
 
     async def records(self) -> AsyncIterator[dict[str, Any]]:
         """Every record, in order."""
-        async with self._engine.connect() as connection:
+        async with self.engine.connect() as connection:
             rows = await connection.stream(sa.select(RECORDS.c.body).order_by(RECORDS.c.seq))
             async for row in rows:
                 yield orjson.loads(row.body)
@@ -144,7 +144,7 @@ class Store:
             self._wake.set()
             await asyncio.wait([self._writer], timeout=TIMEOUT)
             self._writer.cancel()
-        await self._engine.dispose()
+        await self.engine.dispose()
 
 
 def _durable_sqlite(connection: Any, _: Any) -> None:
