@@ -69,11 +69,13 @@ class RecipientFacts:
     """What the identity register says of a recipient, as far as the rules of access rest on it.
 
     `members` is None where the register does not know them: nobody, then, is known not to be one.
+    `protected` is set unless it is known of all the household that no address is kept safe.
     """
 
     household: str | None
     district: str | None
     members: tuple[str, ...] | None
+    protected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,11 @@ def judge_recipient(
         households: Collection[str | None] = {case.household for case in cases}
         return None if facts.household in households else "no case concerns the household"
     return None if purpose.relation == "receipt" else "the purpose reaches no person"
+
+
+def conceals(purpose: Purpose, facts: RecipientFacts | None) -> bool:
+    """Whether the whereabouts of a recipient, and of their household, are kept from a purpose."""
+    return facts is not None and facts.protected and not purpose.protected
 
 
 def judge_receipts(caller: Caller, purpose: Purpose, receipts: Receipts) -> str | None:

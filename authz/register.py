@@ -101,6 +101,7 @@ class _Table(_Strict):
     relation: Relation = "none"
     programmes: tuple[str, ...] = ()
     jurisdiction: Literal["district", "none"] = "none"
+    protected: bool = False
     valid: Validity = Field(default_factory=Validity)
     limits: Limits = Field(default_factory=Limits)
     obligations: Obligations = Field(default_factory=Obligations)
@@ -124,7 +125,8 @@ class Decision:
 class Purpose:
     """A purpose, compiled: `decisions` has one for every item of the enabled sources.
 
-    `exists` names, for every item, the item of its source's having a record.
+    `exists` names, for every item, the item of its source's having a record. `protected` is set
+    where it may see where a person lives whose address is kept safe.
     """
 
     code: str
@@ -140,6 +142,7 @@ class Purpose:
     valid: Validity = field(default_factory=Validity)
     limits: Limits = field(default_factory=Limits)
     obligations: Obligations = field(default_factory=Obligations)
+    protected: bool = False
 
     @property
     def case_needed(self) -> bool:
@@ -296,6 +299,7 @@ def _compile(code: str, tables: Mapping[str, _Table], catalogue: Catalogue) -> P
         valid=table.valid,
         limits=table.limits,
         obligations=table.obligations,
+        protected=table.protected,
     )
 
 

@@ -11,6 +11,7 @@ from authz.caller import Caller
 from authz.register import Register
 from hub.about import About
 from hub.admission import Declared, admit, references
+from hub.conceal import conceal
 from hub.config import Limits
 from hub.documents import Documents, variable_values
 from hub.errors import refused
@@ -87,7 +88,8 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
         reach = Reach(relation.reached, relation.households, relation.cases)
         wants = wanted(whom.by_root, reach, granted, limits.cost)
         await entry.intend_for(wants.people)
-        layers = layered(catalogue, wants.items, relation.known)
+        concealed = conceal(catalogue, wants.items, relation.concealed)
+        layers = layered(catalogue, concealed.wants, relation.known)
         gathered = await hub.gatherer.rounds(layers, limits, relation.context)
         entry.calls += gathered.calls
         view = View(
@@ -95,14 +97,14 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
             granted=granted,
             withheld=admitted.withheld,
             transforms=admitted.transforms,
-            answers=relation.known | gathered.answers,
+            answers=relation.known | gathered.answers | concealed.answers(),
             households=relation.households,
             reached=frozenset(relation.reached),
             cases=relation.cases,
         )
         graphql, reading = hub.schema.graphql, Reading(view, about)
         projected = project(graphql, plan, request.variables, reading)
-        body = encode(projected, entry.calls, reduced(admitted.verdict))
+        body = encode(projected, concealed.shown(entry.calls), reduced(admitted.verdict))
         denied, unreached = admitted.verdict.denied, relation.unreached
-        await entry.outcome(view.settle(), denied, projected.codes, unreached)
+        await entry.outcome(view.settle(), denied, projected.codes, unreached, concealed.by_person)
     return body

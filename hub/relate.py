@@ -17,6 +17,7 @@ from authz.decide import (
     Paid,
     Receipts,
     RecipientFacts,
+    conceals,
     judge_case,
     judge_receipts,
     judge_recipient,
@@ -38,7 +39,13 @@ CASE_PLACES = (
     "case.office",
     "case.state",
 )
-RECIPIENT_PLACES = ("household.id", "identity.district", "household.members.id")
+RECIPIENT_PLACES = (
+    "household.id",
+    "identity.district",
+    "identity.protected",
+    "household.members.id",
+    "household.members.protected",
+)
 RECEIPT_PLACES = (
     "benefits.receipts.programme",
     "benefits.receipts.office",
@@ -53,8 +60,9 @@ class Relation:
     """Who is reached, whose household is whose, and which cases give a reason.
 
     `known` are the people whom the identity register was found to know and the cases that there
-    are, without values. `unreached` holds the rule for each who is not reached; it goes to the
-    log and to no answer. `context` is what agencies are told from now on.
+    are, without values. `concealed` are those whose whereabouts are kept from the purpose.
+    `unreached` holds the rule for each who is not reached; it goes to the log and to no answer.
+    `context` is what agencies are told from now on.
     """
 
     context: Context
@@ -62,6 +70,7 @@ class Relation:
     households: dict[str, tuple[str, ...]] = field(default_factory=dict)
     cases: dict[str, str] = field(default_factory=dict)
     known: dict[tuple[str, str], Answer] = field(default_factory=dict)
+    concealed: set[str] = field(default_factory=set)
     unreached: dict[str, str] = field(default_factory=dict)
 
 
@@ -129,6 +138,8 @@ async def relate(
     for key in asked:
         rule = judge_recipient(caller, purpose, key, facts.get(key), cases)
         _settle(relation, key, rule)
+        if conceals(purpose, facts.get(key)):
+            relation.concealed.add(key)
     if needed.receipts and relation.reached:
         await _receipts(gatherer, catalogue, relating, needed.receipts, relation, entry)
     for reference, applicant in list(relation.cases.items()):
@@ -242,7 +253,15 @@ def _recipient_facts(catalogue: Catalogue, answer: Answer) -> RecipientFacts:
     if rows and member is not None:
         found = [row[member.path[-1]] for row in rows]
         members = None if None in found else tuple(found)
-    return RecipientFacts(at("household.id"), at("identity.district"), members)
+    flags = []
+    flag = catalogue.held_by(catalogue.identity, "identity.protected")
+    if flag is not None:
+        flags.append(answer.values.get(flag.path[0]))
+    flag = catalogue.held_by(catalogue.identity, "household.members.protected")
+    if flag is not None:
+        flags += [row.get(flag.path[-1]) for row in rows or ()]
+    protected = any(value is not False for value in flags)
+    return RecipientFacts(at("household.id"), at("identity.district"), members, protected)
 
 
 async def _receipts(
@@ -315,3 +334,5 @@ def _open_households(
                 relation.households[member] = members
                 relation.reached.add(member)
                 relation.known.setdefault((identity, member), relation.known[identity, head])
+                if head in relation.concealed:
+                    relation.concealed.add(member)

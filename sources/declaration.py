@@ -32,6 +32,7 @@ CATEGORIES: Mapping[str, str] = {
     "health": "dpv-pd:Health",
     "education": "dpv-pd:Education",
     "case": "dpv-pd:Official",
+    "protection": "dpv:SensitivePersonalData",
     "existence": "dpv:PersonalData",
 }
 """The kinds of data an item may be of, each with its nearest W3C Data Privacy Vocabulary term."""
@@ -42,7 +43,8 @@ class Item:
     """A data item: the unit of permission, request, provenance and log.
 
     `path` is where its value stands in a record: `(key,)`, or `(list, column)`, or `()` for the
-    `exists` item, which is what selecting a record at all discloses.
+    `exists` item, which is what selecting a record at all discloses. `whereabouts` marks what a
+    person's address could be worked out from.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Item:
     rank: int = 100
     codes: Mapping[str, str] = field(default_factory=dict)
     counts_when: tuple[tuple[str, str], ...] = ()
+    whereabouts: bool = False
 
     @property
     def is_exists(self) -> bool:
@@ -132,6 +135,7 @@ class _ItemTable(_Strict):
     reports: str | None = None
     rank: int = 100
     codes: dict[str, str] = {}
+    whereabouts: bool = False
 
 
 class _CaseTable(_Strict):
@@ -317,6 +321,7 @@ class _Reader:
                 rank=declared.rank,
                 codes=declared.codes,
                 counts_when=counts_when,
+                whereabouts=declared.whereabouts,
             )
         )
 

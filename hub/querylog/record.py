@@ -176,6 +176,7 @@ class Entry:
         denied: Sequence[Decision],
         errors: Sequence[str],
         unreached: Mapping[str, str],
+        concealed: Mapping[str, Sequence[str]],
     ) -> None:
         """Make it durable what is about to be released. Raises LogUnavailable."""
         pseudonym = self._log.pseudonyms.of
@@ -188,6 +189,10 @@ class Entry:
                 "unreached": [
                     {"subject": pseudonym(subject), "rule": rule}
                     for subject, rule in unreached.items()
+                ],
+                "concealed": [
+                    {"subject": pseudonym(subject), "sources": sources}
+                    for subject, sources in concealed.items()
                 ],
                 "disclosed": self._disclosed(released),
                 "sources": self._sources(),

@@ -16,7 +16,7 @@ from sources.simulator.agency import (
     word,
 )
 from sources.simulator.calendar import REFERENCE, iso_dates
-from sources.simulator.draw import Ints
+from sources.simulator.draw import Draws, Ints
 from sources.simulator.identifiers import id_text
 from sources.simulator.names import NATIONALITIES, person_name
 from sources.simulator.people import ABROAD, DECEASED, RELATIONS, STATUSES, TYPES
@@ -81,6 +81,14 @@ def _members(population: Population, rows: Ints) -> tuple[Ints, Ints]:
     return np.where(kept, counts, 0), places[np.repeat(kept, counts)]
 
 
+def _safe(population: Population, rows: Ints) -> list[Any]:
+    """Three households in a thousand keep their address safe; none that the demo's persons have."""
+    homes = population.take("person.household", rows)
+    drawn = Draws(0).below("safe-address", homes, 1000) < 3
+    safe: list[Any] = (drawn & (homes > 5)).tolist()
+    return safe
+
+
 def _previous(population: Population, rows: Ints) -> list[Any]:
     counts, places = population.entries("history", rows)
     firsts = np.cumsum(counts) - counts
@@ -123,6 +131,7 @@ AGENCY = Agency(
         "householdType": _of_household(_types),
         "relationToHead": _of_household(_relations),
         "livingAlone": _of_household(_alone),
+        "safeAddress": _safe,
     },
     lists={
         "members": ListItem(
@@ -130,6 +139,7 @@ AGENCY = Agency(
             {
                 "id": turned("person.id", id_text),
                 "relation": word("person.role", RELATIONS),
+                "safeAddress": _safe,
             },
         ),
         "addressHistory": listed(

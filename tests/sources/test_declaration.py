@@ -237,13 +237,13 @@ FAULTS: Mapping[str, tuple[str, str]] = {
         HEAD + ITEM.replace('"income"', '"zzz"'),
         "tax.toml: item.pay.category (line 8): unknown category `zzz`; use one of `asset`, "
         "`benefit`, `case`, `contact`, `education`, `employment`, `family`, `health`, "
-        "`identity`, `income`",
+        "`identity`, `income`, `protection`",
     ),
     "the category that only the hub gives": (
         HEAD + ITEM.replace('"income"', '"existence"'),
         "tax.toml: item.pay.category (line 8): unknown category `existence`; use one of `asset`, "
         "`benefit`, `case`, `contact`, `education`, `employment`, `family`, `health`, "
-        "`identity`, `income`",
+        "`identity`, `income`, `protection`",
     ),
     "a duration without a unit": (
         HEAD + 'timeout = "2"\n' + ITEM,

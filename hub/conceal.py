@@ -1,0 +1,81 @@
+"""Keeps the whereabouts of protected people from purposes that do not name them. Pure.
+
+A source of which an operation wants anything that could lead to a protected person is not asked
+about them, and looks unavailable: ordinary unavailability, for whoever may not know. What was
+really asked, and why, is in the query log.
+"""
+
+from __future__ import annotations
+
+import datetime
+import random
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from hub.gather import Call
+from hub.rounds import Key
+from schema.view import Answer, Failure, State
+from sources.declaration import Catalogue
+
+STATE = "SOURCE_UNAVAILABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Concealed:
+    """What is still wanted of whom, and which sources look unavailable for whom."""
+
+    wants: Mapping[Key, frozenset[str]]
+    sources: Mapping[tuple[str, str], int]
+
+    @property
+    def by_person(self) -> dict[str, list[str]]:
+        """The sources that look unavailable, by person."""
+        found: dict[str, list[str]] = {}
+        for source, person in self.sources:
+            found.setdefault(person, []).append(source)
+        return found
+
+    def answers(self) -> dict[tuple[str, str], Answer]:
+        """The answers that the view shows in the place of what was not asked."""
+        now = datetime.datetime.now(datetime.UTC)
+        failure = Failure(STATE)
+        return {
+            (source, person): Answer(source, State.UNAVAILABLE, {}, None, now, failure)
+            for source, person in self.sources
+        }
+
+    def shown(self, calls: Sequence[Call]) -> list[Call]:
+        """The calls as they would have been had those sources been unavailable."""
+        shown = list(calls)
+        for name in dict.fromkeys(source for source, _ in self.sources):
+            items = [count for (source, _), count in self.sources.items() if source == name]
+            for place, call in enumerate(shown):
+                if call.source == name and call.round.startswith("data"):
+                    people = call.people + len(items)
+                    shown[place] = replace(call, people=people, state=STATE)
+                    break
+            else:
+                took = round(random.uniform(0.8, 2.5), 3)  # noqa: S311 - no secret, a likely time
+                shown.append(Call(name, "data 1", max(items), len(items), STATE, took))
+        return shown
+
+
+def conceal(
+    catalogue: Catalogue, wants: Mapping[Key, frozenset[str]], people: Collection[str]
+) -> Concealed:
+    """Take out of what is wanted every source that would lead to one of these people."""
+    left: dict[Key, frozenset[str]] = {}
+    sources: dict[tuple[str, str], int] = {}
+    for (subject, key), names in wants.items():
+        items = [catalogue.items[name] for name in names]
+        hidden = {
+            item.source
+            for item in items
+            if subject == "person" and key in people and item.whereabouts
+        }
+        for source in sorted(hidden):
+            sources[source, key] = sum(item.source == source for item in items)
+        kept = frozenset(item.name for item in items if item.source not in hidden)
+        if kept:
+            left[subject, key] = kept
+    return Concealed(left, sources)
