@@ -9,9 +9,11 @@ from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from authz.register import Register, read_register
 from hub.config import Settings
@@ -21,6 +23,7 @@ from hub.gather import Gatherer
 from hub.http import Endpoint
 from hub.identity import Identity
 from hub.pipeline import Hub
+from hub.places import Places
 from hub.querylog.quota import Quota
 from hub.querylog.record import Log, Pseudonyms
 from hub.querylog.store import LogUnavailable, Store
@@ -105,9 +108,10 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
         name: ADAPTERS[source.adapter](source) for name, source in plans.catalogue.sources.items()
     }
     store = Store(settings.log.store, settings.log.batch)
-    identity = Identity(settings.issuers, address=settings.server.endpoint)
     gatherer = Gatherer(plans.catalogue, adapters)
-    key = settings.log.pseudonym_key.read_bytes()
+    pseudonyms = Pseudonyms(settings.log.pseudonym_key.read_bytes())
+    places = Places(settings.identity, pseudonyms.of)
+    identity = Identity(settings.issuers, address=settings.server.endpoint, places=places)
     try:
         await store.open()
         yield (
@@ -117,7 +121,7 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
                 documents=Documents(plans.schema.graphql, settings.limits),
                 visibility=Visibility(plans.schema, plans.register),
                 gatherer=gatherer,
-                log=Log(store, Quota(store.engine), Pseudonyms(key), plans.catalogue),
+                log=Log(store, Quota(store.engine), pseudonyms, plans.catalogue),
                 limits=settings.limits,
             ),
             identity,
@@ -162,4 +166,9 @@ def application(settings: Settings, plans: Plans) -> Starlette:
         Route("/readyz", readyz),
         Route("/metrics", metrics),
     ]
-    return Starlette(routes=[*routes, *console_routes(settings.console.demo)], lifespan=lifespan)
+    proxies = list(settings.server.trusted_proxies)
+    return Starlette(
+        routes=[*routes, *console_routes(settings.console.demo)],
+        middleware=[Middleware(ProxyHeadersMiddleware, proxies)] if proxies else [],
+        lifespan=lifespan,
+    )

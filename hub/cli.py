@@ -124,6 +124,7 @@ def _serve(options: argparse.Namespace) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # the application believes those it is told to, and no others
         timeout_graceful_shutdown=settings.server.drain,
     )
     return 0

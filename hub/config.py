@@ -58,6 +58,15 @@ def _own(address: str | None) -> str | None:
     return address
 
 
+def _hosts(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        try:
+            ipaddress.ip_network(name)
+        except ValueError as error:
+            raise ValueError("one is no address or network; name each, as `10.0.0.0/8`") from error
+    return names
+
+
 class Server(_Section):
     """Where the hub listens, and how it stops."""
 
@@ -67,6 +76,10 @@ class Server(_Section):
     url: Annotated[str | None, AfterValidator(_own)] = Field(
         None,
         description="Address clients reach the hub by, without `/graphql`; DPoP proofs name it.",
+    )
+
+    trusted_proxies: Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(_hosts)] = (
+        Field((), description="Proxies whose `X-Forwarded-For` is believed: addresses, networks.")
     )
 
     @property
@@ -164,6 +177,17 @@ class Issuer(_Section):
         return self
 
 
+class IdentityRules(_Section):
+    """What is made of how a person's tokens are used."""
+
+    two_places: Literal["tell", "refuse"] = Field(
+        "tell", description="What to do where a person's tokens are in use from two places."
+    )
+    two_places_minutes: int = Field(
+        5, ge=1, le=1440, description="Minutes within which two places are noticed."
+    )
+
+
 class Console(_Section):
     """The web pages."""
 
@@ -192,6 +216,7 @@ class Settings(_Section):
     log: Log
     limits: Limits = Field(default_factory=Limits)
     console: Console = Field(default_factory=Console)
+    identity: IdentityRules = Field(default_factory=IdentityRules)
     issuers: Annotated[tuple[Issuer, ...], AfterValidator(_some)]
 
     @model_validator(mode="after")
@@ -203,6 +228,7 @@ class Settings(_Section):
         return self
 
 
+_SECTIONS = {field.alias or name for name, field in Settings.model_fields.items()} - {"issuers"}
 _PATHS = (
     ("sources", "catalogue"),
     ("register", "folder"),
@@ -255,7 +281,7 @@ def _override(document: dict[str, Any], environment: Mapping[str, str]) -> None:
         issuers = _issuers(document)
         if section == "issuer" and len(issuers) == 1:
             issuers[0][key] = value
-        elif section in ("server", "sources", "roles", "register", "log", "limits", "console"):
+        elif section in _SECTIONS:
             table = document.setdefault(section, {})
             if isinstance(table, dict):
                 table[key] = value

@@ -310,7 +310,9 @@ def _configure(folder: Path, agencies: Mapping[str, Mapping[str, str]]) -> None:
 async def _serving(app: Any, listener: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
     """The hub, serving on the listener until it is stopped or left."""
     server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
+        uvicorn.Config(
+            app, log_config=None, access_log=False, server_header=False, proxy_headers=False
+        )
     )
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:

@@ -122,6 +122,7 @@ def _presented(request: Request) -> Presented:
         authorization=sent[0] if sent else None,
         proofs=tuple(request.headers.getlist("dpop")),
         method=request.method,
+        address=None if request.client is None else request.client.host,
     )
 
 

@@ -14,6 +14,7 @@ from authz.caller import Actor, Caller
 from hub.config import Issuer
 from hub.dpop import ALGORITHMS, Proofs, bound_to
 from hub.keys import REFETCH_AFTER, KeySets
+from hub.places import Places
 from hub.tokens import LEEWAY, TokenMissing, TokenRefused, is_number, kind, peek, verified
 
 MOST_ACTORS = 3
@@ -22,11 +23,12 @@ MOST_ACTORS = 3
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """What a request says of who makes it: `Authorization`, `DPoP` headers and its method."""
+    """What a request says of who makes it; `address` is the client's, where it is known."""
 
     authorization: str | None
     proofs: tuple[str, ...] = ()
     method: str = "POST"
+    address: str | None = None
 
 
 class Identity:
@@ -40,10 +42,12 @@ class Identity:
         issuers: Sequence[Issuer],
         refetch_after: float = REFETCH_AFTER,
         address: str | None = None,
+        places: Places | None = None,
     ) -> None:
         self._issuers = {issuer.issuer: issuer for issuer in issuers}
         self._keys = KeySets(refetch_after)
         self._proofs = Proofs(address)
+        self._places = places
         dpop = "" if address is None else f'DPoP algs="{" ".join(ALGORITHMS)}"'
         bearer = any(issuer.dpop == "optional" for issuer in issuers)
         self._schemes = [scheme for scheme in ("Bearer" if bearer else "", dpop) if scheme]
@@ -78,6 +82,8 @@ class Identity:
             raise TokenRefused("it is bound to a key: send `Authorization: DPoP` with a proof")
         else:
             self._proofs.verify(presented.proofs, token, presented.method, thumbprint)
+        if self._places is not None:
+            self._places.note(caller, presented.address)
         return caller
 
     def challenge(self, refused: TokenRefused, authorization: str | None) -> str:

@@ -174,6 +174,9 @@ def test_the_environment_fills_sections_that_the_file_leaves_out(read: Read) -> 
 
 
 def test_a_list_in_the_environment_is_words_with_commas(read: Read) -> None:
+    settings = read(HUB_SERVER_TRUSTED_PROXIES="10.0.0.0/8, ::1", HUB_IDENTITY_TWO_PLACES="refuse")
+    assert settings.server.trusted_proxies == ("10.0.0.0/8", "::1")
+    assert settings.identity.two_places == "refuse"
     assert read(HUB_SOURCES_ENABLED="resident, tax").sources.enabled == ["resident", "tax"]
 
 
@@ -288,6 +291,14 @@ FAULTS: Mapping[str, tuple[str, dict[str, str], list[str]]] = {
         GOOD,
         {"HUB_SERVER_URL": "http://hub.example"},
         ["hub.toml: server.url: is no address for tokens to be sent to; give an `https` address"],
+    ),
+    "a proxy that is no address": (
+        GOOD,
+        {"HUB_SERVER_TRUSTED_PROXIES": "10.0.0.0/8, *"},
+        [
+            "hub.toml: server.trusted_proxies: one is no address or network; name each, as "
+            "`10.0.0.0/8`"
+        ],
     ),
     "issuers that are none": (
         "issuers = 5\n" + GOOD.partition("[[issuers]]")[0],
