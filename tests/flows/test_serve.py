@@ -1,0 +1,134 @@
+"""`hub serve` as an operator runs it, with sources left out of the configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hub.demo import AUDIENCE, ISSUER, make_keys, token
+from tests.simulator.processes import TOKEN, await_ready, finish, launch
+
+ENABLED = ("resident", "labour", "benefits")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A hub of three agencies, without the tax office and the property register."""
+
+    address: str
+    folder: Path
+    sample: dict[str, Any]
+    process: subprocess.Popen[bytes]
+
+    def ask(self, query: str, person: str = "caseworker") -> dict[str, Any]:
+        response = httpx.post(
+            f"{self.address}/graphql",
+            json={"query": query, "variables": {"id": self.sample["recipient"]}},
+            headers={
+                "Authorization": f"Bearer {token(self.folder, person)}",
+                "Hub-Purpose": "basic-livelihood.application",
+                "Hub-Case": self.sample["case"],
+            },
+            timeout=20,
+            trust_env=False,
+        )
+        found: dict[str, Any] = response.json()
+        return found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    folder = Path(tempfile.mkdtemp(prefix="hub-serve-"))
+    population = folder / "population"
+    generate = ("generate", "--people", "1000", "--into", str(population))
+    command = [sys.executable, "-m", "sources.simulator", *generate]
+    subprocess.run(command, check=True, capture_output=True)
+    sample = json.loads((population / "manifest.json").read_text())["sample"]
+    make_keys(folder, sample)
+    launched = [launch(name, population, folder / "run") for name in ENABLED]
+    environment = {
+        **os.environ,
+        "HUB_SOURCES_ENABLED": ",".join(ENABLED),
+        "HUB_LOG_STORE": f"sqlite+aiosqlite:///{folder / 'log.db'}",
+        "HUB_LOG_PSEUDONYM_KEY": str(folder / "keys" / "pseudonym.key"),
+        "HUB_ISSUER_ISSUER": ISSUER,
+        "HUB_ISSUER_AUDIENCE": AUDIENCE,
+        "HUB_ISSUER_KEYS": str(folder / "keys" / "issuer.jwks.json"),
+    }
+    for process in launched:
+        ready = await_ready(process)
+        environment[f"{ready.source.upper()}_URL"] = ready.url
+        environment[f"{ready.source.upper()}_TOKEN"] = TOKEN
+    address = f"http://127.0.0.1:{(port := free_port())}"
+    with (folder / "stderr").open("wb") as stderr:
+        hub = subprocess.Popen(
+            [sys.executable, "-m", "hub.cli", "serve", "--port", str(port)],
+            env=environment,
+            stderr=stderr,
+        )
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            if httpx.get(f"{address}/readyz", trust_env=False).status_code == 200:
+                break
+        except httpx.TransportError:
+            if hub.poll() is not None or time.monotonic() > deadline:
+                pytest.fail((folder / "stderr").read_text())
+            time.sleep(0.05)
+    yield Served(address, folder, sample, hub)
+    hub.send_signal(signal.SIGTERM)
+    hub.wait(timeout=30)
+    for process in launched:
+        finish(process)
+    shutil.rmtree(folder)
+
+
+def test_a_hub_without_the_tax_office_answers_and_has_no_tax(served: Served) -> None:
+    answer = served.ask("query($id: ID!) { recipient(id: $id) { identity { name } } }")
+    assert answer["data"]["recipient"]["identity"]["name"]
+    gone = served.ask("query($id: ID!) { recipient(id: $id) { tax { arrears } } }")
+    (error,) = gone["errors"]
+    assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
+def test_income_is_then_what_the_other_agencies_say(served: Served) -> None:
+    answer = served.ask(
+        "query($id: ID!) { recipient(id: $id) { income {"
+        " components { kind source } totals { kind } total complete } } }"
+    )
+    income = answer["data"]["recipient"]["income"]
+    assert {part["source"] for part in income["components"]} == {"labour"}
+    assert [total["kind"] for total in income["totals"]] == ["EARNED"]
+    assert income["total"] > 0
+    assert income["complete"] is True
+
+
+def test_its_sources_are_those_that_are_enabled(served: Served) -> None:
+    answer = served.ask("{ sources { name } }")
+    assert [source["name"] for source in answer["data"]["sources"]] == list(ENABLED)
+
+
+def test_its_output_is_json_lines(served: Served) -> None:
+    lines = (served.folder / "stderr").read_text().splitlines()
+    assert lines
+    assert all(isinstance(json.loads(line), dict) for line in lines)
