@@ -22,11 +22,13 @@ from hub.documents import Documents
 from hub.gather import Gatherer
 from hub.http import Endpoint
 from hub.identity import Identity
+from hub.manifest import Manifest, read_manifest
 from hub.pipeline import Hub
 from hub.places import Places
 from hub.querylog.quota import Quota
 from hub.querylog.record import Log, Pseudonyms
 from hub.querylog.store import LogUnavailable, Store
+from hub.trusted import Trusted
 from hub.visible import Visibility
 from schema.build import HubSchema, build
 from sources.adapter import Adapter
@@ -46,6 +48,7 @@ class Plans:
     catalogue: Catalogue
     schema: HubSchema
     register: Register
+    manifest: Manifest
 
 
 def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
@@ -75,6 +78,11 @@ def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
             ]
     register, found = read_register(settings.register_.folder, catalogue)
     faults += found
+    manifest: Manifest = {}
+    file = settings.documents.manifest
+    if file is not None and (environment or file.is_file()):
+        manifest, found = read_manifest(file, register.purposes)
+        faults += found
     if environment:
         faults += _key_faults(settings)
     roles = {settings.roles.identity, settings.roles.cases}
@@ -85,7 +93,7 @@ def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
             faults += error.faults
     if faults:
         raise FaultyConfiguration(faults)
-    return Plans(catalogue, schema, register)
+    return Plans(catalogue, schema, register, manifest)
 
 
 def _key_faults(settings: Settings) -> list[Fault]:
@@ -120,6 +128,7 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
                 register=plans.register,
                 documents=Documents(plans.schema.graphql, settings.limits),
                 visibility=Visibility(plans.schema, plans.register),
+                trusted=Trusted(settings.documents, plans.manifest),
                 gatherer=gatherer,
                 log=Log(store, Quota(store.engine), pseudonyms, plans.catalogue),
                 limits=settings.limits,

@@ -21,6 +21,8 @@ from hub.app import Plans, application, read_plans
 from hub.config import PurposeRegister, Settings, read_settings
 from hub.errors import RequestRefused
 from hub.explain import Explanation, explain, rounds_of
+from hub.lint import add, lint
+from hub.manifest import Manifest, read_manifest, written
 from hub.visible import sdl
 from sources.fault import FaultyConfiguration, nearest
 
@@ -94,6 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     comparing.add_argument("old", type=Path, help="folder of the register before")
     comparing.add_argument("new", type=Path, help="folder of the register after")
 
+    documents = commands.add_parser("documents", help="the manifest of trusted documents")
+    _document_commands(documents)
+
     trying = commands.add_parser("demo", help="simulated agencies, a hub over them, one question")
     trying.add_argument("--once", action="store_true", help="print the answer as JSON and stop")
     trying.add_argument(
@@ -111,6 +116,31 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--folder", type=Path, default=Path(".demo"), help="the demo's folder")
     token.set_defaults(run=_token)
     return parser
+
+
+def _document_commands(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    adding = commands.add_parser("add", help="write documents into a manifest")
+    adding.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a GraphQL document")
+    adding.add_argument(
+        "--purpose",
+        dest="purposes",
+        action="append",
+        required=True,
+        help="code of a purpose that they are bound to; may be given again",
+    )
+    adding.add_argument("--manifest", type=Path, required=True, help="the manifest's file")
+    adding.set_defaults(run=_documents_add)
+    checking = commands.add_parser(
+        "check", help="what would be denied to the operations of a folder, and why"
+    )
+    checking.add_argument("folder", type=Path, help="folder of `.graphql` files")
+    checking.add_argument("--purpose", help="code of the purpose (default: those of the manifest)")
+    checking.add_argument("--manifest", type=Path, help="the manifest that must have them")
+    checking.add_argument("--json", action="store_true", help="print JSON")
+    checking.set_defaults(run=_documents_check)
+    for command in (adding, checking):
+        command.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -215,6 +245,56 @@ def _schema(options: argparse.Namespace) -> int:
             return 2
     print(sdl(plans.schema, purpose))
     return 0
+
+
+def _documents_add(options: argparse.Namespace) -> int:
+    settings = read_settings(options.config)
+    plans = read_plans(settings, environment=False)
+    if any(_purpose(plans, code) is None for code in options.purposes):
+        return 2
+    manifest = _manifest(options.manifest, plans) if options.manifest.exists() else {}
+    try:
+        made = add(plans, settings.limits, manifest, options.files, options.purposes)
+        options.manifest.write_text(written(made), encoding="utf-8")
+    except OSError as error:
+        print(f"`{error.filename}`: {error.strerror}", file=sys.stderr)
+        return 2
+    except RequestRefused as refusal:
+        for entry in refusal.errors:
+            print(entry, file=sys.stderr)
+        return 1
+    print(f"{len(made)} documents in the manifest, {len(made) - len(manifest)} of them new")
+    return 0
+
+
+def _documents_check(options: argparse.Namespace) -> int:
+    settings = read_settings(options.config)
+    plans = read_plans(settings, environment=False)
+    purpose = None
+    if options.purpose is not None:
+        purpose = _purpose(plans, options.purpose)
+        if purpose is None:
+            return 2
+    if purpose is None and options.manifest is None:
+        print("name the purposes: by `--purpose`, or by `--manifest`", file=sys.stderr)
+        return 2
+    manifest = _manifest(options.manifest, plans) if options.manifest else None
+    findings = list(lint(plans, settings.limits, options.folder, purpose, manifest))
+    if not findings:
+        print(f"there is no `.graphql` file in `{options.folder}`", file=sys.stderr)
+        return 2
+    if options.json:
+        print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+    else:
+        print(*findings, sep="\n")
+    return 0 if all(finding.verdict == "allowed" for finding in findings) else 1
+
+
+def _manifest(path: Path, plans: Plans) -> Manifest:
+    manifest, faults = read_manifest(path, plans.register.purposes)
+    if faults:
+        raise FaultyConfiguration(faults)
+    return manifest
 
 
 def _print_explanation(found: Explanation, legal_basis: str) -> None:

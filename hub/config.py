@@ -188,6 +188,37 @@ class IdentityRules(_Section):
     )
 
 
+Mode = Literal["off", "log", "require"]
+
+
+def _pairs(value: Any) -> Any:
+    """`caseworker=require, policy=log` as the environment has it, as a table."""
+    if not isinstance(value, str):
+        return value
+    return {
+        role.strip(): mode.strip()
+        for role, _, mode in (part.partition("=") for part in value.split(","))
+    }
+
+
+class TrustedDocuments(_Section):
+    """Which documents may be asked."""
+
+    manifest: Path | None = Field(None, description="File of the trusted documents.")
+    mode: Mode = Field(
+        "off", description="What becomes of other documents: nothing, a line of log, a refusal."
+    )
+    roles: Annotated[dict[str, Mode], BeforeValidator(_pairs)] = Field(
+        default_factory=dict, description="The mode of roles for which it is another."
+    )
+
+    @model_validator(mode="after")
+    def _requires_some(self) -> Self:
+        if self.manifest is None and "require" in (self.mode, *self.roles.values()):
+            raise ValueError("documents are required of a manifest; give `manifest`")
+        return self
+
+
 class Console(_Section):
     """The web pages."""
 
@@ -215,6 +246,7 @@ class Settings(_Section):
     register_: PurposeRegister = Field(default_factory=PurposeRegister, alias="register")
     log: Log
     limits: Limits = Field(default_factory=Limits)
+    documents: TrustedDocuments = Field(default_factory=TrustedDocuments)
     console: Console = Field(default_factory=Console)
     identity: IdentityRules = Field(default_factory=IdentityRules)
     issuers: Annotated[tuple[Issuer, ...], AfterValidator(_some)]
@@ -233,6 +265,7 @@ _PATHS = (
     ("sources", "catalogue"),
     ("register", "folder"),
     ("log", "pseudonym_key"),
+    ("documents", "manifest"),
     ("console", "demo"),
 )
 

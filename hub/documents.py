@@ -12,6 +12,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from graphql import (
@@ -45,12 +46,19 @@ KEPT = 500_000
 
 @dataclass(frozen=True)
 class Document:
-    """A valid document. `hash` is of its text without literals, so that it tells nobody's id."""
+    """A valid document. `hash` is of its text without literals, so that it tells nobody's id.
+
+    `sha256` is of its whole text, normalised: a manifest knows it by that. It is never logged.
+    """
 
     ast: DocumentNode
     hash: str
     operations: Mapping[str | None, OperationDefinitionNode]
     fragments: Mapping[str, FragmentDefinitionNode]
+
+    @cached_property
+    def sha256(self) -> str:  # noqa: D102 - described with the class
+        return hashlib.sha256(print_ast(self.ast).encode()).hexdigest()
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to run. Raises RequestRefused."""

@@ -48,6 +48,12 @@ CODES: Mapping[str, Code] = {
         403, "no `Hub-Purpose`, or one the register does not have", "name one of `purposes`"
     ),
     "PURPOSE_DENIED": Code(403, "the purpose may not see the item", "see the error's remedy"),
+    "DOCUMENT_NOT_TRUSTED": Code(
+        403, "the document is not trusted for the purpose", "have it added to the manifest"
+    ),
+    "PERSISTED_QUERY_NOT_FOUND": Code(
+        404, "no trusted document has the hash sent", "send the document's text"
+    ),
     "CASE_REQUIRED": Code(403, "the purpose needs a case", "name it in `Hub-Case`"),
     "CASE_REFUSED": Code(
         403, "a case named gives no reason to look", "name an open case of your office"

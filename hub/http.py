@@ -28,9 +28,11 @@ from hub.identity import Identity, Presented
 from hub.project import Projected
 from hub.querylog.store import LogUnavailable
 from hub.tokens import TokenRefused
+from hub.trusted import Sent
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}\Z")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 MOST_REASON = 1_000
 """Characters of a reason that are kept."""
@@ -236,22 +238,35 @@ def _json(text: str) -> Any:
     return parsed
 
 
+def _hash(extensions: Mapping[str, Any]) -> str | None:
+    """The hash of a persisted document, where one is sent (version 1 of Apollo's protocol)."""
+    persisted = extensions.get("persistedQuery")
+    if persisted is None:
+        return None
+    found = persisted.get("sha256Hash") if isinstance(persisted, dict) else None
+    if not isinstance(found, str) or not _SHA256.match(found) or persisted.get("version", 1) != 1:
+        message = "`persistedQuery` holds `version`, which is 1, and `sha256Hash`"
+        raise _NotGraphQL("BAD_REQUEST", message, 400)
+    return found.lower()
+
+
 def _request(request: Request, given: Mapping[str, Any]) -> pipeline.Request:
     query, variables = given.get("query"), given.get("variables")
     name, extensions = given.get("operationName"), given.get("extensions")
-    if not isinstance(query, str) or not query:
-        raise _NotGraphQL("BAD_REQUEST", "`query` must hold the document, as text", 400)
     if variables is not None and not isinstance(variables, dict):
         raise _NotGraphQL("BAD_REQUEST", "`variables` must be an object", 400)
     if name is not None and not isinstance(name, str):
         raise _NotGraphQL("BAD_REQUEST", "`operationName` must be text", 400)
     if extensions is not None and not isinstance(extensions, dict):
         raise _NotGraphQL("BAD_REQUEST", "`extensions` must be an object", 400)
+    sha256 = _hash(extensions or {})
+    if not isinstance(query, str | None) or not (query or sha256):
+        raise _NotGraphQL("BAD_REQUEST", "`query` must hold the document, as text", 400)
     on_denied = request.headers.get("hub-on-denied", "refuse")
     if on_denied not in ("refuse", "withhold"):
         raise refused("BAD_REQUEST", "`Hub-On-Denied` is `refuse` or `withhold`")
     return pipeline.Request(
-        query=query,
+        sent=Sent(query or None, sha256),
         variables=variables or {},
         operation_name=name or None,
         purpose=request.headers.get("hub-purpose"),

@@ -21,6 +21,7 @@ from hub.project import Projected, Reading, project
 from hub.querylog.record import Because, Log, reduced
 from hub.relate import Relating, lookups, relate
 from hub.rounds import Reach, layered, wanted
+from hub.trusted import Sent, Trusted
 from hub.visible import Visibility
 from schema.build import HubSchema
 from schema.view import View
@@ -35,7 +36,7 @@ class Request:
     `by_url` is set where it came in a URL, and so may touch no data item.
     """
 
-    query: str
+    sent: Sent
     variables: Mapping[str, Any]
     operation_name: str | None
     purpose: str | None
@@ -53,6 +54,7 @@ class Hub:
     register: Register
     documents: Documents
     visibility: Visibility
+    trusted: Trusted
     gatherer: Gatherer
     log: Log
     limits: Limits
@@ -62,11 +64,12 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
     """Answer one operation. Raises RequestRefused, and LogUnavailable: then nothing is released."""
     catalogue, limits = hub.schema.catalogue, hub.limits
     shown = hub.visibility.to(caller, request.purpose)
-    document = hub.documents.read(request.query, shown)
+    document = hub.documents.read(hub.trusted.text(request.sent), shown)
     plan = make_plan(hub.schema, document, document.operation(request.operation_name))
     purpose = hub.register.purposes.get(request.purpose or "")
     about = About(hub.schema, shown, hub.register, hub.documents, hub.gatherer, caller, purpose)
     if not plan.roots:
+        hub.trusted.check_hash(document, request.sent)
         variable_values(shown, plan.operation, request.variables)
         reading = Reading(View.empty(catalogue), about)
         return encode(project(shown, plan, request.variables, reading), (), {})
@@ -75,6 +78,7 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
     async with hub.log.entry(because) as entry:
         if request.by_url:
             raise refused("METHOD_NOT_ALLOWED", "GET serves only what touches no data item")
+        hub.trusted.check(document, request.sent, caller, purpose)
         variables = variable_values(hub.schema.graphql, plan.operation, request.variables)
         whom, cases = subjects(plan, hub.schema, variables), references(request.cases)
         today = datetime.datetime.now(datetime.UTC).date()

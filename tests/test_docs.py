@@ -64,7 +64,7 @@ def test_every_command_is_documented() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "hub.cli", "--help"], capture_output=True, check=True, text=True
     ).stdout
-    commands = set(re.findall(r"^    ([a-z]+) ", shown, re.MULTILINE))
+    commands = set(re.findall(r"^    ([a-z]+)(?: |$)", shown, re.MULTILINE))
     assert commands
     rows = documented("configuration.md")
     assert {row.split()[1] for row in rows if row.startswith("hub ")} == commands

@@ -1,13 +1,23 @@
-"""What callers are shown of the schema, seen from outside: by purpose, and never beyond theirs."""
+"""What callers are shown of the schema and which documents they may ask, seen from outside."""
 
 from __future__ import annotations
 
-import pytest
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
 
+import httpx
+import pytest
+from graphql import parse, print_ast
+
+from hub.demo import SAMPLE
+from hub.manifest import entered, written
 from tests.demo import Answer, Demo
 
 FIELDS = "query($name: String!) { __type(name: $name) { fields { name } } }"
 CHECK = "duplicate-check"
+NAME = "query Name($id: ID!) { recipient(id: $id) { identity { name } } }"
+BASIC = "basic-livelihood.application"
 
 
 def shown(demo: Demo, kind: str, *, purpose: str | None, person: str = "caseworker") -> set[str]:
@@ -111,3 +121,133 @@ def test_what_the_hub_says_of_itself_is_answered_under_any_purpose(demo: Demo) -
     for purpose in (None, CHECK):
         answer = demo.ask("{ sources { name state } __typename }", purpose=purpose, case=None)
         assert {source["name"] for source in answer.body["data"]["sources"]} >= {"tax", "labour"}
+
+
+@pytest.fixture(scope="module")
+def strict(start_demo: Callable[..., Demo], tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """A hub that takes from caseworkers one document, for one purpose, beside the demo's own."""
+    folder = tmp_path_factory.mktemp("strict")
+    manifest = entered({}, [("name", parse(NAME)), ("sample", parse(SAMPLE))], [BASIC])
+    (folder / "documents.json").write_text(written(manifest), encoding="utf-8")
+    settings = Path("hub.toml").read_text(encoding="utf-8")
+    section = 'manifest = "documents.json"\nmode = "log"\nroles = { caseworker = "require" }'
+    assert settings.count('mode = "log"') == 1
+    (folder / "hub.toml").write_text(settings.replace('mode = "log"', section), encoding="utf-8")
+    return start_demo("--config", str(folder / "hub.toml"))
+
+
+def send(demo: Demo, purpose: str = BASIC, **body: object) -> Answer:
+    """Send a request's body as it is, as the caseworker of the sample."""
+    response = httpx.post(
+        demo.info["graphql"],
+        json={"variables": {"id": demo.recipient}, **body},
+        headers={
+            "Accept": "application/graphql-response+json",
+            "Authorization": f"Bearer {demo.info['tokens']['caseworker']}",
+            "Hub-Purpose": purpose,
+            "Hub-Case": demo.info["sample"]["case"],
+        },
+        timeout=30,
+        trust_env=False,
+    )
+    return Answer(response.status_code, response.json(), response.headers)
+
+
+def persisted(text: str) -> dict[str, object]:
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    return {"persistedQuery": {"version": 1, "sha256Hash": sha256}}
+
+
+def test_a_trusted_document_is_answered_however_it_is_written(strict: Demo) -> None:
+    for query in (NAME, NAME.replace(" ", "\n  "), print_ast(parse(NAME))):
+        answer = send(strict, query=query)
+        assert answer.status == 200
+        assert answer.body["data"]["recipient"]["identity"]["name"]
+
+
+@pytest.mark.parametrize(
+    ("query", "purpose", "message"),
+    [
+        (
+            NAME.replace("name", "name sex"),
+            BASIC,
+            "the document is not in the manifest of trusted documents",
+        ),
+        (
+            NAME.replace("name", "n: name"),
+            BASIC,
+            "the document is not in the manifest of trusted documents",
+        ),
+        (
+            NAME + " query Other { purposes { code } }",
+            BASIC,
+            "the document is not in the manifest of trusted documents",
+        ),
+        (NAME, CHECK, f"the document is not bound to `{CHECK}`"),
+    ],
+)
+def test_any_other_document_or_purpose_is_refused_and_logged(
+    strict: Demo, query: str, purpose: str, message: str
+) -> None:
+    answer = send(strict, purpose, query=query, operationName="Name")
+    assert answer.status == 403
+    assert answer.codes == ["DOCUMENT_NOT_TRUSTED"]
+    assert answer.body["errors"][0]["message"] == message
+    (outcome,) = strict.last_operation()
+    assert outcome["outcome"] == "refused"
+    assert outcome["errors"] == ["DOCUMENT_NOT_TRUSTED"]
+    assert "resident.name" in outcome["requested"]
+    assert outcome["sources"] == []
+
+
+def test_a_hash_alone_is_answered_and_bound_to_its_purpose(strict: Demo) -> None:
+    extensions = persisted(print_ast(parse(NAME)))
+    assert send(strict, extensions=extensions).body["data"]["recipient"]["identity"]["name"]
+    assert send(strict, CHECK, extensions=extensions).codes == ["DOCUMENT_NOT_TRUSTED"]
+
+
+def test_an_unknown_hash_is_told_in_the_words_of_the_protocol(strict: Demo) -> None:
+    for _ in range(2):
+        answer = send(strict, extensions=persisted("{ purposes { code } }"))
+        assert answer.status == 404
+        (error,) = answer.body["errors"]
+        assert error["message"] == "PersistedQueryNotFound"
+        assert error["extensions"]["code"] == "PERSISTED_QUERY_NOT_FOUND"
+        # Sending text and hash registers nothing.
+        both = send(
+            strict, query="{ purposes { code } }", extensions=persisted("{ purposes { code } }")
+        )
+        assert both.status == 200
+
+
+@pytest.mark.parametrize(
+    "query", [NAME, "{ purposes { code } }", "{ __schema { types { name } } }"]
+)
+def test_a_swapped_hash_is_refused(strict: Demo, demo: Demo, query: str) -> None:
+    for hub in (strict, demo):
+        answer = send(hub, query=query, extensions=persisted("another"))
+        assert answer.status == 400
+        assert answer.codes == ["BAD_REQUEST"]
+        if query == NAME:
+            (outcome,) = hub.last_operation()
+            assert (outcome["outcome"], outcome["errors"]) == ("refused", ["BAD_REQUEST"])
+
+
+@pytest.mark.parametrize(
+    "extension",
+    ["", {}, {"sha256Hash": 1}, {"sha256Hash": "0" * 63}, {"version": 2, "sha256Hash": "0" * 64}],
+)
+def test_a_malformed_hash_is_refused(demo: Demo, extension: object) -> None:
+    answer = send(demo, query=NAME, extensions={"persistedQuery": extension})
+    assert answer.status == 400
+
+
+def test_what_touches_no_data_item_need_not_be_trusted(strict: Demo) -> None:
+    assert send(strict, query="{ __schema { queryType { name } } purposes { code } }").status == 200
+
+
+def test_in_the_demo_another_document_is_answered_and_counted(demo: Demo) -> None:
+    query = NAME.replace("name", "name sex")
+    assert send(demo, query=query).status == 200
+    metrics = httpx.get(f"{demo.address}/metrics", trust_env=False).text
+    assert 'hub_untrusted_documents_total{mode="log"}' in metrics

@@ -13,7 +13,7 @@ import pytest
 
 from authz.caller import Caller
 from authz.register import read_register
-from hub.config import Limits
+from hub.config import Limits, TrustedDocuments
 from hub.documents import Documents
 from hub.gather import Call, Gatherer
 from hub.pipeline import Hub, Request, answer
@@ -21,6 +21,7 @@ from hub.project import Projected
 from hub.querylog.quota import Quota
 from hub.querylog.record import Log, Pseudonyms
 from hub.querylog.store import Store
+from hub.trusted import Sent, Trusted
 from hub.visible import Visibility
 from schema.build import build
 from sources.adapter import Question, Record, Reply
@@ -81,7 +82,7 @@ class World:
 
     async def ask(self, purpose: str) -> dict[str, Any]:
         request = Request(
-            query=QUERY,
+            sent=Sent(QUERY, None),
             variables={"id": "r-1"},
             operation_name=None,
             purpose=purpose,
@@ -131,6 +132,7 @@ def world(store: Store, recipient: Mapping[str, Any], programme: str = "liveliho
         register=REGISTER,
         documents=Documents(SCHEMA.graphql, Limits()),
         visibility=Visibility(SCHEMA, REGISTER),
+        trusted=Trusted(TrustedDocuments(), {}),
         gatherer=Gatherer(CATALOGUE, agencies),
         log=Log(store, Quota(store.engine), Pseudonyms(b"key"), CATALOGUE),
         limits=Limits(),
@@ -187,7 +189,7 @@ async def test_a_purpose_that_names_protected_people_sees_them(store: Store) -> 
     made = world(store, person(protected=True), "emergency-aid")
     query = "query($id: ID!) { recipient(id: $id) { identity { address } } }"
     request = Request(
-        query=query,
+        sent=Sent(query, None),
         variables={"id": "r-1"},
         operation_name=None,
         purpose="emergency-aid.application",

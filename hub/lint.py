@@ -1,0 +1,111 @@
+"""Operations held against schema, register and manifest before they are deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from authz.register import Decision, Purpose
+from hub.app import Plans
+from hub.config import Limits
+from hub.documents import Document, Documents
+from hub.errors import RequestRefused
+from hub.explain import explain
+from hub.manifest import Manifest, entered
+
+Verdict = Literal["allowed", "denied", "invalid", "not trusted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is to be said of one operation under one purpose, or of a file that holds none."""
+
+    file: str
+    operation: str | None
+    purpose: str | None
+    verdict: Verdict
+    denied: tuple[Decision, ...] = ()
+    messages: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        what = " ".join(part for part in (self.file, self.operation) if part)
+        told = f"{what}: {self.verdict}"
+        if self.purpose is not None:
+            told += f" under `{self.purpose}`"
+        lines = [told, *(f"  {message}" for message in self.messages)]
+        lines += [f"  `{entry.item}`: {entry.rule}; {entry.remedy}" for entry in self.denied]
+        return "\n".join(lines)
+
+
+def lint(
+    plans: Plans,
+    limits: Limits,
+    folder: Path,
+    purpose: Purpose | None,
+    manifest: Manifest | None,
+) -> Iterator[Finding]:
+    """What is to be said of every `.graphql` file below a folder.
+
+    Each is held against the purpose, or else those that the manifest binds it to. With a manifest,
+    what is not in it is a finding too. Raises OSError.
+    """
+    for path in sorted(folder.rglob("*.graphql")):
+        file = str(path.relative_to(folder))
+        text = path.read_text(encoding="utf-8")
+        try:
+            document = Documents(plans.schema.graphql, limits).read(text, plans.schema.graphql)
+        except RequestRefused as refusal:
+            yield Finding(file, None, None, "invalid", messages=_messages(refusal))
+            continue
+        if not document.operations:
+            yield Finding(file, None, None, "invalid", messages=("it holds no operation",))
+        bound: Collection[str] = ()
+        if manifest is not None:
+            entry = manifest.get(document.sha256)
+            bound = entry.purposes if entry is not None else ()
+            if entry is None or (purpose is not None and purpose.code not in bound):
+                code = purpose.code if purpose else None
+                yield Finding(file, None, code, "not trusted", messages=(_missing(code),))
+        purposes = plans.register.purposes
+        for under in [purpose] if purpose else [purposes[code] for code in bound]:
+            yield from _decided(plans, limits, file, text, document, under)
+
+
+def _missing(code: str | None) -> str:
+    bound = f" --purpose {code}" if code else ""
+    return f"the manifest has it not; add it with `hub documents add{bound}`"
+
+
+def _decided(
+    plans: Plans, limits: Limits, file: str, text: str, document: Document, purpose: Purpose
+) -> Iterator[Finding]:
+    for operation in document.operations:
+        try:
+            decisions = explain(plans, limits, purpose, text, operation).decisions
+        except RequestRefused as refusal:
+            yield Finding(file, operation, purpose.code, "invalid", messages=_messages(refusal))
+            continue
+        denied = tuple(decision for decision in decisions if not decision.allowed)
+        verdict: Verdict = "denied" if denied else "allowed"
+        yield Finding(file, operation, purpose.code, verdict, denied)
+
+
+def _messages(refusal: RequestRefused) -> tuple[str, ...]:
+    return tuple(str(entry) for entry in refusal.errors)
+
+
+def add(
+    plans: Plans, limits: Limits, manifest: Manifest, files: Iterable[Path], purposes: list[str]
+) -> Manifest:
+    """The manifest with these files too, bound to the purposes.
+
+    Raises OSError, and RequestRefused for a file that the schema does not fit.
+    """
+    documents = Documents(plans.schema.graphql, limits)
+    found = [
+        (path.stem, documents.read(path.read_text(encoding="utf-8"), plans.schema.graphql).ast)
+        for path in files
+    ]
+    return entered(manifest, found, purposes)
