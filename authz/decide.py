@@ -20,12 +20,13 @@ from authz.transform import Transform
 class Asked:
     """The items an operation asks for: of those it names, of others of their households, of cases.
 
-    `others` holds the items that lead to the others too.
+    `leads` are the items that lead to the members of a household.
     """
 
     own: tuple[str, ...]
     others: tuple[str, ...]
     case: tuple[str, ...]
+    leads: tuple[str, ...] = ()
 
     @property
     def items(self) -> tuple[str, ...]:
@@ -102,10 +103,17 @@ def decide(caller: Caller, purpose: Purpose, asked: Asked, today: datetime.date)
     decisions = [purpose.decisions[item] for item in asked.items]
     denied = [decision for decision in decisions if not decision.allowed]
     if purpose.relation == "self":
-        of_others = set(asked.others) | set(asked.case)
+        # Without the items that lead to others, nothing else is asked of them.
+        of_others = {*asked.others} - ({*asked.own} if asked.leads else set())
+        of_others |= {*asked.leads, *asked.case}
         rule = f"`{purpose.code}` reads one's own record and nothing else"
         denied += [
-            Decision(item, False, rule, "ask for your own record only")
+            Decision(
+                item,
+                False,
+                rule,
+                "ask for your own record only, without the members of the household",
+            )
             for item in asked.items
             if item in of_others and purpose.decisions[item].allowed
         ]

@@ -97,14 +97,16 @@ def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
 
 
 def _key_faults(settings: Settings) -> list[Fault]:
-    files = [("log.pseudonym_key", settings.log.pseudonym_key)]
+    made = "make it of 32 random bytes, or correct the path"
+    files = [("log.pseudonym_key", settings.log.pseudonym_key, made)]
     for number, issuer in enumerate(settings.issuers, start=1):
         if issuer.keys is not None and "://" not in issuer.keys:
             several = f" (issuer {number})" if len(settings.issuers) > 1 else ""
-            files.append((f"issuers.keys{several}", Path(issuer.keys)))
+            got = "get it from the identity provider, or leave `keys` out"
+            files.append((f"issuers.keys{several}", Path(issuer.keys), got))
     return [
-        Fault("hub.toml", place, f"there is no file `{path.name}`", "make it, or correct the path")
-        for place, path in files
+        Fault("hub.toml", place, f"there is no file `{path.name}`", remedy)
+        for place, path, remedy in files
         if not path.is_file()
     ]
 

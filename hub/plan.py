@@ -79,8 +79,9 @@ class Plan:
         """The items by whom they are asked of, in a stable order."""
         return Asked(
             own=_union(root.recipient for root in self.roots),
-            others=_union(root.applicant | root.member | root.leads for root in self.roots),
+            others=_union(root.applicant | root.member for root in self.roots),
             case=_union(root.case for root in self.roots),
+            leads=_union(root.leads for root in self.roots),
         )
 
 

@@ -297,7 +297,9 @@ def withheld(denial: Denial) -> NotKnown:
 def unavailable(source: str, failure: Failure) -> NotKnown:
     """The error of whatever a source would have said."""
     extensions: dict[str, Any] = {"code": failure.code, "source": source}
+    extensions["remedy"] = "retry after `retryAfter` seconds"
     if failure.code == "SOURCE_CONTRACT":
+        extensions["remedy"] = "tell the source's operator"
         message = f"`{source}` answered otherwise than it declares"
     else:
         extensions["retryAfter"] = failure.retry_after or 5

@@ -191,7 +191,10 @@ def test_ones_own_record_gives_nothing_of_members_or_cases(
     asked: Asked, items: tuple[str, ...]
 ) -> None:
     verdict = decide(CITIZEN, OWN, asked, TODAY)
-    rule, remedy = "`own` reads one's own record and nothing else", "ask for your own record only"
+    rule, remedy = (
+        "`own` reads one's own record and nothing else",
+        "ask for your own record only, without the members of the household",
+    )
     assert verdict.denied == tuple(Decision(item, False, rule, remedy) for item in items)
     assert verdict.granted == frozenset(asked.items) - set(items)
 
