@@ -1,0 +1,205 @@
+"""Every access case, asked over HTTP: the answer, the log and the agencies' records agree with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from hub.app import Plans
+from hub.errors import CODES
+from tests.access.cases import Asker, Case, read_callers, read_cases
+from tests.access.oracle import Oracle, occurs
+from tests.access.transcript import Exchange, Transcript
+from tests.access.world import World
+from tests.demo import Demo
+
+CASES = read_cases()
+
+
+class Asked:
+    """All the cases, asked one after another, with what each left behind."""
+
+    def __init__(self, demo: Demo, world: World) -> None:
+        self.transcript = Transcript(demo)
+        self.asker = Asker(world, self.transcript)
+        self.exchanges = [self.asker.ask(case) for case in CASES]
+        self.transcript.settle()
+
+
+@pytest.fixture(scope="module")
+def asked(demo: Demo, world: World) -> Asked:
+    return Asked(demo, world)
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=[case.says for case in CASES])
+def test_case(asked: Asked, oracle: Oracle, plans: Plans, number: int) -> None:
+    case, exchange = CASES[number], asked.exchanges[number]
+    judges = {
+        "answered": judge_answered,
+        "withheld": judge_withheld,
+        "denied": judge_denied,
+        "out of reach": judge_out_of_reach,
+        "refused": judge_refused,
+        "no token": judge_no_token,
+    }
+    judges[case.decision](case, exchange, asked)
+    if case.items and exchange.records:
+        judge_items(case, exchange, plans)
+    if exchange.intents:
+        assert exchange.intents[0]["reduced"] == case.reduced
+    assert case.answer.items() <= (exchange.answer.body.get("data") or {}).items()
+    oracle.judge(exchange)
+
+
+def judge_answered(case: Case, exchange: Exchange, _: Asked) -> None:
+    """Everything asked for is granted and given."""
+    assert "errors" not in exchange.answer.body
+    assert exchange.answer.status == 200
+    if exchange.records:
+        assert exchange.intents[0]["granted"] == exchange.intents[0]["requested"]
+        assert_outcome(exchange, "answered", [])
+        assert exchange.outcome["unreached"] == []
+    assert not case.rule
+
+
+def judge_withheld(case: Case, exchange: Exchange, _: Asked) -> None:
+    """The denied items are withheld, each with its rule, and the rest is given."""
+    assert exchange.answer.status == 200
+    assert set(exchange.answer.codes) <= {"PURPOSE_DENIED"}
+    assert_outcome(exchange, "answered", exchange.answer.codes)
+    logged = {entry["item"]: entry["rule"] for entry in exchange.outcome["denied"]}
+    assert_rules(case, logged)
+    for error in exchange.answer.body.get("errors", []):
+        rule = error["extensions"]["rule"]
+        reduced = rule == "it is released reduced only, and nothing is computed from it"
+        assert reduced or logged[error["extensions"]["item"]] == rule
+
+
+def judge_denied(case: Case, exchange: Exchange, _: Asked) -> None:
+    """Every denied item is listed at once, with its rule, and nobody is asked."""
+    assert (exchange.answer.status, set(exchange.answer.codes)) == (403, {"PURPOSE_DENIED"})
+    told = {
+        error["extensions"]["item"]: error["extensions"]["rule"]
+        for error in exchange.answer.body["errors"]
+    }
+    assert all(error["extensions"]["remedy"] for error in exchange.answer.body["errors"])
+    assert told == {entry["item"]: entry["rule"] for entry in exchange.outcome["denied"]}
+    assert_rules(case, told)
+    assert exchange.intents == []
+    assert exchange.accesses == []
+    assert_outcome(exchange, "refused", ["PURPOSE_DENIED"])
+
+
+def judge_out_of_reach(case: Case, exchange: Exchange, asked: Asked) -> None:
+    """Whoever is out of reach is null with one and the same error; the log has the reason."""
+    assert exchange.answer.status == 200
+    assert set(exchange.answer.codes) == {"OUT_OF_REACH"}
+    for error in exchange.answer.body["errors"]:
+        assert error["message"] == out_of_reach(asked)
+        assert error["extensions"].keys() == {"code", "remedy"}
+    assert_outcome(exchange, "answered", ["OUT_OF_REACH"])
+    pseudonym = {entry["subject"]: entry["rule"] for entry in exchange.outcome["unreached"]}
+    if case.rule:
+        assert set(pseudonym.values()) == {case.rule}
+    for value in exchange.answer.body["data"].values():
+        people = [] if value is None or case.partly else zip(case.people, value, strict=True)
+        assert [words for words, found in people if found is not None] == case.reached
+
+
+def out_of_reach(asked: Asked) -> str:
+    """The message of the first case that is out of reach: all have the same."""
+    found = (
+        exchange.answer.body["errors"][0]["message"]
+        for case, exchange in zip(CASES, asked.exchanges, strict=True)
+        if case.decision == "out of reach"
+    )
+    return str(next(found))
+
+
+def judge_refused(case: Case, exchange: Exchange, _: Asked) -> None:
+    """The whole operation is refused with a code, and the log says so."""
+    assert exchange.answer.codes == [case.code]
+    assert exchange.answer.status == CODES[case.code].status
+    if case.rule:
+        assert exchange.answer.body["errors"][0]["message"].endswith(case.rule)
+    if exchange.records:
+        assert_outcome(exchange, "refused", [case.code])
+
+
+def judge_no_token(case: Case, exchange: Exchange, _: Asked) -> None:
+    """The caller is nobody that could be logged."""
+    assert (exchange.answer.status, exchange.answer.codes) == (401, ["UNAUTHENTICATED"])
+    assert exchange.records == []
+    assert exchange.answer.body["errors"][0]["message"].endswith(case.rule)
+
+
+def judge_items(case: Case, exchange: Exchange, plans: Plans) -> None:
+    """Just these items are granted, and just these are denied, `exists` apart."""
+    allowed = set(exchange.intents[0]["granted"]) if exchange.intents else set()
+    denied = {entry["item"] for entry in exchange.outcome["denied"]}
+    exists = {item.name for item in plans.catalogue.items.values() if item.is_exists}
+    if "allowed" in case.items and case.decision != "denied":
+        assert allowed - exists == set(case.items["allowed"])
+    if "denied" in case.items:
+        assert denied - exists == set(case.items["denied"]) - exists
+        assert set(case.items["denied"]) & exists <= denied
+
+
+def assert_outcome(exchange: Exchange, outcome: str, codes: list[str]) -> None:
+    assert exchange.outcome["outcome"] == outcome
+    assert exchange.outcome["errors"] == sorted(set(codes))
+
+
+def assert_rules(case: Case, told: Mapping[str, Any]) -> None:
+    if case.rule:
+        assert set(told.values()) == {case.rule}
+    for item, rule in case.rules.items():
+        assert told[item] == rule
+
+
+def test_no_metric_and_no_error_text_says_anything_personal(asked: Asked, oracle: Oracle) -> None:
+    for exchange in asked.exchanges:
+        oracle.judge(exchange)
+    metrics, errors = asked.transcript.metrics(), asked.transcript.new_errors()
+    assert oracle.personal
+    for value in oracle.personal:
+        assert not occurs(value, metrics), f"in the metrics: {value}"
+        assert not occurs(value, errors), f"on standard error: {value}"
+
+
+def test_out_of_reach_is_one_and_the_same_answer_whatever_the_reason(asked: Asked) -> None:
+    bodies = [
+        {**exchange.answer.body, "extensions": None}
+        for case, exchange in zip(CASES, asked.exchanges, strict=True)
+        if case.decision == "out of reach" and case.asks == "identity { name }"
+        and isinstance(case.about, str)
+    ]
+    assert len(bodies) > 5
+    assert all(body == bodies[0] for body in bodies)
+
+
+def test_every_purpose_has_its_access_cases(plans: Plans) -> None:
+    assert {case.purpose for case in CASES} >= plans.register.purposes.keys()
+
+
+def test_every_role_has_its_access_cases(plans: Plans) -> None:
+    roles = {role for purpose in plans.register.purposes.values() for role in purpose.roles}
+    assert roles == {"caseworker", "policy", "auditor", "officer", "recipient"} <= {
+        case.caller for case in CASES
+    }
+
+
+def test_no_access_case_is_told_twice() -> None:
+    assert len({case.says for case in CASES}) == len(CASES) >= 150
+    seen: dict[Any, str] = {}
+    for case in CASES:
+        key = (case.caller, case.purpose, str(case.case), str(case.about), case.document)
+        key = (*key, case.withhold, str(case.variables))
+        assert key not in seen, f"{case.says}: the same as {seen[key]}"
+        seen[key] = case.says
+
+
+def test_every_caller_described_asks_something() -> None:
+    assert set(read_callers()) == {case.caller for case in CASES}

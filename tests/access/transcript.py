@@ -1,0 +1,130 @@
+"""Asks the demo one operation after another, and keeps what each left behind.
+
+The agencies' records are read once, when all is asked: a database writes its own a moment late.
+Those of a service name the operation; those of a database are told apart by time.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from sources.simulator.access import Access, read_access
+from tests.demo import Answer, Demo
+
+SOURCES = ("resident", "tax", "labour", "property", "benefits")
+
+
+@dataclass
+class Exchange:
+    """One operation: what was sent, answered and logged, and what agencies say they were asked."""
+
+    document: str
+    variables: Mapping[str, Any]
+    answer: Answer
+    records: list[dict[str, Any]]
+    started: datetime.datetime
+    accesses: list[Access] = field(default_factory=list)
+
+    @property
+    def operation(self) -> str | None:
+        """The operation's id, where it was logged."""
+        return self.records[0]["operation"] if self.records else None
+
+    @property
+    def intents(self) -> list[dict[str, Any]]:
+        """What was made durable before anything was asked."""
+        return [record for record in self.records if record["kind"] == "INTENT"]
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """What was made durable before the answer left."""
+        (found,) = (record for record in self.records if record["kind"] == "OUTCOME")
+        return found
+
+
+class Transcript:
+    """The operations asked of a demo through this."""
+
+    def __init__(self, demo: Demo) -> None:
+        self.demo = demo
+        self.exchanges: list[Exchange] = []
+        self._seen = self._last_record()
+        self._errors = len(self.errors())
+        self._before = {source: len(read_access(source, demo.run)) for source in SOURCES}
+
+    def ask(
+        self,
+        document: str,
+        variables: Mapping[str, Any],
+        *,
+        token: str,
+        purpose: str | None,
+        case: str | None,
+        headers: Mapping[str, str],
+    ) -> Exchange:
+        """Ask one operation."""
+        started = datetime.datetime.now(datetime.UTC)
+        answer = self.demo.ask(
+            document,
+            variables,
+            purpose=purpose,
+            case=case,
+            headers={"Authorization": f"Bearer {token}", **headers},
+        )
+        exchange = Exchange(document, variables, answer, self._records(), started)
+        self.exchanges.append(exchange)
+        return exchange
+
+    def _store(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"file:{self.demo.folder / 'log.db'}?mode=ro", uri=True)
+
+    def _last_record(self) -> int:
+        with closing(self._store()) as store:
+            return int(store.execute("SELECT coalesce(max(seq), -1) FROM record").fetchone()[0])
+
+    def _records(self) -> list[dict[str, Any]]:
+        with closing(self._store()) as store:
+            rows = store.execute(
+                "SELECT seq, body FROM record WHERE seq > ? ORDER BY seq", (self._seen,)
+            ).fetchall()
+        self._seen = max([self._seen, *(seq for seq, _ in rows)])
+        return [json.loads(body) for _, body in rows]
+
+    def settle(self) -> None:
+        """Read what agencies recorded of all that was asked since this was made."""
+        by_operation = {exchange.operation: exchange for exchange in self.exchanges}
+        for exchange in self.exchanges:
+            exchange.accesses.clear()
+        for source in SOURCES:
+            for access in read_access(source, self.demo.run)[self._before[source] :]:
+                if access.operation is not None:
+                    by_operation[access.operation].accesses.append(access)
+                else:
+                    self._at(access.at).accesses.append(access)
+
+    def _at(self, moment: str) -> Exchange:
+        at = datetime.datetime.strptime(moment, "%Y-%m-%d %H:%M:%S.%f %Z")
+        at = at.replace(tzinfo=datetime.UTC)
+        # A database's clock has milliseconds only, cut off.
+        milliseconds = datetime.timedelta(milliseconds=1)
+        return [one for one in self.exchanges if one.started < at + milliseconds][-1]
+
+    def errors(self) -> str:
+        """What the demo wrote to its standard error."""
+        return (self.demo.folder / "stderr").read_text()
+
+    def new_errors(self) -> str:
+        """What it wrote since this was made."""
+        return self.errors()[self._errors :]
+
+    def metrics(self) -> str:
+        """The hub's metrics."""
+        return httpx.get(f"{self.demo.address}/metrics", trust_env=False).text
