@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import secrets
 import signal
 import socket
 import sys
-import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import uvicorn
-from joserfc import jwt
-from joserfc.jwk import ECKey
 
 from hub.app import application, read_plans
 from hub.config import read_settings
+from hub.issuer import AUDIENCE, ISSUER, make_keys, token_for
+from hub.persons import TITLES, DemoFailed
 from hub.querylog.store import LogUnavailable
 
 SAMPLE = """\
@@ -81,24 +81,8 @@ query Sample($id: ID!) {
 """The question that the demo asks: every source, unified parts and agencies' own views."""
 
 PURPOSE = "basic-livelihood.application"
-ISSUER = "https://issuer.demo.invalid"
-AUDIENCE = "welfare-hub"
-TOKEN_SECONDS = 12 * 3600
 STARTING_SECONDS = 600
 """An agency that loads a large population for the first time takes its time."""
-TITLES = {
-    "caseworker": "Caseworker of the sample's district",
-    "caseworker2": "Caseworker of another district",
-    "policy": "Policy team",
-    "auditor": "Auditor",
-    "officer": "Data-protection officer",
-    "recipient": "The sample recipient",
-}
-_ROLES = {"caseworker2": "caseworker"}
-
-
-class DemoFailed(Exception):
-    """The demo cannot go on; the message is one line and says how to mend it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +107,7 @@ def run(options: Options) -> int:
         with asyncio.Runner(loop_factory=loop) as runner:
             runner.run(_demo(options))
     except KeyboardInterrupt:
-        _say("stopped")
+        _say("\nstopped")
     except (DemoFailed, LogUnavailable) as error:
         _say(f"the demo failed: {error}")
         return 1
@@ -131,8 +115,26 @@ def run(options: Options) -> int:
 
 
 async def _demo(options: Options) -> None:
-    listener = _listen(options.port)
     folder = options.folder.resolve()
+    with _alone(folder):
+        await _demo_in(folder, options)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder, which is let go however the process ends. Raises DemoFailed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            message = f"a demo runs in `{folder.name}` already: stop it, or give another --folder"
+            raise DemoFailed(message) from error
+        yield
+
+
+async def _demo_in(folder: Path, options: Options) -> None:
+    listener = _listen(options.port)
     await _generate(folder, options)
     sample = json.loads((folder / "population" / "manifest.json").read_text())["sample"]
     make_keys(folder, sample)
@@ -143,7 +145,7 @@ async def _demo(options: Options) -> None:
         settings = read_settings(options.config)
         app = application(settings, read_plans(settings))
         async with _serving(app, listener) as server:
-            tokens = {name: token(folder, name) for name in TITLES}
+            tokens = {name: token_for(folder, name) for name in TITLES}
             info = _info(address, tokens, sample, agencies, settings.log.store)
             answer = await _ask(info)
             (folder / "console.json").write_text(json.dumps(_console(info)))
@@ -178,60 +180,6 @@ async def _generate(folder: Path, options: Options) -> None:
     )
     if await process.wait() != 0:
         raise DemoFailed("the population could not be made; see the line above")
-
-
-def make_keys(folder: Path, sample: Mapping[str, Any]) -> None:
-    """Make what is not there yet: the issuer's key pair, the log's key, the persons' claims."""
-    keys = folder / "keys"
-    keys.mkdir(parents=True, exist_ok=True)
-    private = keys / "issuer.key.json"
-    if not private.exists():
-        made = ECKey.generate_key("P-256", {"kid": secrets.token_hex(8), "use": "sig"})
-        _write_secret(private, json.dumps(made.as_dict(private=True)).encode())
-    issuer = ECKey.import_key(json.loads(private.read_text()))
-    public = {"keys": [issuer.as_dict(private=False)]}
-    (keys / "issuer.jwks.json").write_text(json.dumps(public))
-    pseudonym = keys / "pseudonym.key"
-    if not pseudonym.exists():
-        _write_secret(pseudonym, secrets.token_bytes(32))
-    persons = {
-        **sample["personas"],
-        "recipient": {"person": "resident-of-the-sample", "recipient": sample["recipient"]},
-    }
-    _write_secret(keys / "persons.json", json.dumps(persons).encode())
-
-
-def _write_secret(path: Path, content: bytes) -> None:
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-
-
-def token(folder: Path, name: str) -> str:
-    """An access token for one of the demo's persons. Raises DemoFailed."""
-    keys = folder / "keys"
-    try:
-        persons = json.loads((keys / "persons.json").read_text())
-        key = ECKey.import_key(json.loads((keys / "issuer.key.json").read_text()))
-    except OSError as error:
-        raise DemoFailed("there is no demo here yet: start one with `hub demo`") from error
-    person = persons[name]
-    now = int(time.time())
-    claims = {
-        "iss": ISSUER,
-        "aud": AUDIENCE,
-        "sub": person["person"],
-        "client_id": "demo-console",
-        "iat": now,
-        "exp": now + TOKEN_SECONDS,
-        "jti": secrets.token_hex(16),
-        "roles": [_ROLES.get(name, name)],
-        **{
-            claim: person[claim] for claim in ("recipient", "office", "district") if claim in person
-        },
-    }
-    return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": key.kid}, claims, key)
 
 
 @contextlib.asynccontextmanager
@@ -405,7 +353,8 @@ def _show(address: str, info: Mapping[str, Any], answer: Mapping[str, Any]) -> N
     print(f"The question, asked as a caseworker for {sample['purpose']}, case {sample['case']}:\n")
     print(sample["query"])
     print("The answer:\n")
-    print(json.dumps(answer, indent=2, ensure_ascii=False))
+    print(_compact(answer))
+    print(_summary(answer))
     body = json.dumps(
         {
             "query": "query($id: ID!) { recipient(id: $id) { identity { name } "
@@ -427,6 +376,32 @@ curl -s {info["graphql"]} \\
 Stop with Ctrl-C.""",
         flush=True,
     )
+
+
+def _compact(value: Any, indent: str = "") -> str:
+    """JSON for people: what holds no further object stands on one line."""
+    inner = indent + "  "
+    if isinstance(value, dict) and any(isinstance(entry, dict | list) for entry in value.values()):
+        rows = [f"{inner}{json.dumps(key)}: {_compact(value[key], inner)}" for key in value]
+        return "{\n" + ",\n".join(rows) + f"\n{indent}}}"
+    if isinstance(value, list) and value:
+        rows = [inner + _compact(entry, inner) for entry in value]
+        return "[\n" + ",\n".join(rows) + f"\n{indent}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _summary(answer: Mapping[str, Any]) -> str:
+    recipient = answer["data"]["recipient"]
+    calls = answer["extensions"]["sources"]
+    took = sum(
+        max(call["milliseconds"] for call in calls if call["round"] == name)
+        for name in {call["round"] for call in calls}
+    )
+    rounds, agencies = len({call["round"] for call in calls}), {call["source"] for call in calls}
+    return f"""
+{recipient["identity"]["name"]}, a household of {len(recipient["household"]["members"])}:
+income {recipient["income"]["total"]:,} won a year, assets {recipient["assets"]["total"]:,} won.
+{len(agencies)} agencies were asked live: {len(calls)} calls in {rounds} rounds, {took:.0f} ms."""
 
 
 def _say(text: str) -> None:

@@ -10,11 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from rich.console import Console
-from rich.table import Table
-
 from authz.register import Purpose, Register
 from authz.transform import Transform
+from hub import tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,33 +91,41 @@ def _reach(before: Purpose, after: Purpose) -> Iterator[Change]:
 
 
 def print_list(register: Register) -> None:
-    """The purposes as a table."""
-    table = Table("Code", "Title", "Law", "Roles", "Relation", "Items")
-    for code, purpose in sorted(register.purposes.items()):
-        table.add_row(
-            code,
-            purpose.title,
-            purpose.legal_basis.text,
-            ", ".join(sorted(purpose.roles)) or "through its children",
-            purpose.relation,
-            str(len(purpose.allowed_items)),
-        )
-    Console().print(table)
+    """The purposes as a table; items are counted without `exists`, as `hub check` counts them."""
+    tables.show(
+        None,
+        ("Code", "Title", "Law", "Roles", "Relation", "Items"),
+        [
+            (
+                code,
+                purpose.title,
+                purpose.legal_basis.text,
+                ", ".join(sorted(purpose.roles)) or "through its children",
+                purpose.relation,
+                str(sum(not name.endswith(".exists") for name in purpose.allowed_items)),
+            )
+            for code, purpose in sorted(register.purposes.items())
+        ],
+    )
 
 
 def print_purpose(purpose: Purpose) -> None:
     """One purpose, with the decision and rule of every item."""
-    console = Console()
-    console.print(f"[bold]{purpose.code}[/bold]: {purpose.title}")
-    console.print(f"law: {purpose.legal_basis.text} (mark {purpose.legal_basis.mark})")
-    console.print(f"roles: {', '.join(sorted(purpose.roles)) or 'none; used by its children'}")
-    console.print(f"reaches by: {purpose.relation}; jurisdiction: {purpose.jurisdiction}")
+    sourced = "" if purpose.legal_basis.mark == "S" else " (to be checked)"
+    print(f"{purpose.code}: {purpose.title}")
+    print(f"law: {purpose.legal_basis.text}{sourced}")
+    print(f"roles: {', '.join(sorted(purpose.roles)) or 'none; used by its children'}")
+    print(f"reaches by: {purpose.relation}; jurisdiction: {purpose.jurisdiction}")
     if purpose.programmes:
-        console.print(f"programmes: {', '.join(sorted(purpose.programmes))}")
-    table = Table("Item", "Decision", "Rule")
-    for name, decision in sorted(purpose.decisions.items()):
-        table.add_row(name, "allow" if decision.allowed else "deny", decision.rule)
-    console.print(table)
+        print(f"programmes: {', '.join(sorted(purpose.programmes))}")
+    tables.show(
+        None,
+        ("Item", "Decision", "Rule"),
+        [
+            (name, "allow" if decision.allowed else "deny", decision.rule)
+            for name, decision in sorted(purpose.decisions.items())
+        ],
+    )
 
 
 def as_json(register: Register) -> dict[str, object]:

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from hub.demo import AUDIENCE, ISSUER, make_keys, token
+from hub.issuer import AUDIENCE, ISSUER, make_keys, token_for
 from tests.simulator.processes import TOKEN, await_ready, finish, launch
 
 ENABLED = ("resident", "labour", "benefits")
@@ -39,7 +39,7 @@ class Served:
             f"{self.address}/graphql",
             json={"query": query, "variables": {"id": self.sample["recipient"]}},
             headers={
-                "Authorization": f"Bearer {token(self.folder, person)}",
+                "Authorization": f"Bearer {token_for(self.folder, person)}",
                 "Hub-Purpose": "basic-livelihood.application",
                 "Hub-Case": self.sample["case"],
             },

@@ -171,7 +171,8 @@ def test_all_faults_of_all_files_are_told_at_once(broken: Path) -> None:
         "correct the line named",
         "pension.toml: parent (line 3): there is no purpose `root`; use one of `pension`",
         "pension.toml: allow.items (line 5): unknown name `tax.pya`; did you mean `tax.pay`?",
-        "hub.toml: log.pseudonym_key: there is no file `none.key`; make it of 32 random bytes, or correct the path",
+        "hub.toml: log.pseudonym_key: there is no file `none.key`; "
+        "make it of 32 random bytes, or correct the path",
         "10 faults in the configuration",
     ]
 
