@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from tests.access.transcript import Exchange, Transcript
 from tests.access.world import MALFORMED, NO_CASE, NOBODY, World
 
 HERE = Path(__file__).parent
-Decision = Literal["answered", "withheld", "denied", "out of reach", "refused", "no token"]
+Decision = Literal["answered", "withheld", "denied", "out of reach", "refused", "unavailable"]
 SAMPLE_PLACE = ("office-11110", "11110")
 MORE_THAN_ALLOWED = 101
 
@@ -44,6 +45,7 @@ class Case:
     code: str = ""
     reached: list[str] = field(default_factory=list)
     partly: bool = False
+    concealed: list[str] = field(default_factory=list)
     reduced: dict[str, str] = field(default_factory=dict)
     answer: dict[str, Any] = field(default_factory=dict)
 
@@ -103,7 +105,8 @@ class Asker:
         ids = [key for found in people for key in found]
         given = {"id": ids[0] if ids else "", "ids": ids, "case": next(iter(references), NO_CASE)}
         given |= case.variables
-        sent = {name: value for name, value in given.items() if f"${name}" in case.document}
+        named = re.findall(r"\$(\w+)", case.document)
+        sent = {name: value for name, value in given.items() if name in named}
         declared = "case" not in sent
         return self.transcript.ask(
             case.document,
@@ -129,7 +132,7 @@ class Asker:
         known = [key for key in references if key in self.world.applicants]
         if known:
             district = self.world.district(self.world.applicants[known[0]])
-        elif case.people and case.people[0].partition(" ")[0] in ("receiver", "paid"):
+        elif case.people and case.people[0].partition(" ")[0] in ("receiver", "paid", "protected"):
             (person,) = self._person(case.people[0], [], SAMPLE_PLACE, "")
             district = self.world.district(person)
         else:
@@ -171,6 +174,7 @@ class Asker:
             "malformed": lambda: MALFORMED,
             "empty": lambda: "",
             "paid nothing but held": world.held_receiver,
+            "protected receiver": world.protected_receiver,
             "official": lambda: self.transcript.demo.personas["officer"]["recipient"],
         }
         return [found[words]()]

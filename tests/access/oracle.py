@@ -143,7 +143,7 @@ class Oracle:
             assert not asked, "a refused operation asked for data"
         elif not unreached and intended and "resident.members.id" not in self._denied(exchange):
             facts = {name for name in granted if not self.schema.catalogue.items[name].is_exists}
-            if exchange.variables != {"ids": []}:
+            if exchange.variables != {"ids": []} and not outcome["concealed"]:
                 assert asked == facts, f"granted, but not asked: {facts - asked}"
 
     def _fits(self, name: str, access: Access) -> bool:
@@ -182,6 +182,11 @@ class Oracle:
         told = self.truth.distinctive(granted, keys) | set(keys) | _flat(exchange.variables)
         hidden = self.truth.distinctive(denied, keys) - told
         text = json.dumps(exchange.answer.body, ensure_ascii=False)
+        for entry in exchange.outcome.get("concealed", ()):
+            keys_kept = [key for key in keys if self.pseudonyms.of(key) == entry["subject"]]
+            items = self.schema.catalogue.items.values()
+            kept = {one.name for one in items if one.source in entry["sources"]}
+            hidden |= self.truth.distinctive(kept, keys_kept) - set(keys)
         found = {value for value in hidden if occurs(value, text)}
         assert not found, f"values of denied items are in the answer: {found}"
         caller = exchange.records[0]
@@ -271,7 +276,7 @@ class _Reading:
 
     def _arguments(self, node: FieldNode) -> list[str]:
         found: list[str] = []
-        for argument in node.arguments:
+        for argument in node.arguments or ():
             value = value_from_ast_untyped(argument.value, dict(self._exchange.variables))
             found += value if isinstance(value, list) else [str(value)]
         return found
@@ -366,7 +371,9 @@ class _Reading:
             exists = "benefits.case.exists" if name == "case" else "resident.exists"
             values = value if isinstance(value, list) else [value]
             for key, found in zip(whom, values, strict=True):
-                if found is not None:
+                # That somebody exists whose record was kept is known from a look-up: the intent
+                # names them, and no line says that they were not reached.
+                if found is not None and not self._kept(key):
                     self._of(key).by(_text(path), [exists])
         elif kind == "Household" and name == "members":
             whom = world.members(owner)
@@ -425,6 +432,15 @@ class _Reading:
             if name == "components":
                 named = [one for one in items if f'"{one}"' in text]
                 parts.certain += [(_text((*path, key)), frozenset({one})) for one in named]
+
+    def _kept(self, key: str) -> bool:
+        """Whether the identity register was not asked about a person who is protected."""
+        subject = self._oracle.pseudonyms.of(key)
+        identity = self._schema.catalogue.identity
+        return any(
+            entry["subject"] == subject and identity in entry["sources"]
+            for entry in self._exchange.outcome.get("concealed", ())
+        )
 
     def _of(self, owner: str) -> Shown:
         return self._shown.setdefault(owner, Shown())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 
+from sources.simulator import resident
 from sources.simulator.awards import PROGRAMMES, RECEIPT_STATES
 from sources.simulator.calendar import NONE, THIS_MONTH
 from sources.simulator.draw import Ints
@@ -29,6 +30,7 @@ class World:
     def __init__(self, demo: Demo) -> None:
         self.population = Population(demo.folder / "population")
         self.sample = demo.recipient
+        self.case = cache(self._case)
         self.sample_case = str(demo.info["sample"]["case"])
 
     def ids(self, rows: Any) -> list[str]:
@@ -70,8 +72,10 @@ class World:
         people = self.ids(self.population.take("case.applicant", cases))
         return dict(zip(self.population.case_references(cases), people, strict=True))
 
-    def case(self, words: str) -> str:
+    def _case(self, words: str) -> str:
         """The reference of `open PROGRAMME` or `closed PROGRAMME`, of a household of several."""
+        if words == "none":
+            return self.sample_case
         state, _, programme = words.partition(" ")
         cases = np.arange(len(self.population.column("case.applicant")))
         closed = self.population.take("case.closed", cases) != NONE
@@ -79,6 +83,7 @@ class World:
         fits = self._living[applicant] & (closed == (state == "closed"))
         fits &= self.population.take("case.programme", cases) == PROGRAMMES.index(programme)
         fits &= applicant >= SHAPED_ROWS
+        fits &= ~np.array([self.is_protected(int(row)) for row in applicant])
         own_district = self.population.take("case.district", cases) == self._districts[applicant]
         found = np.flatnonzero(fits & own_district)
         assert len(found), f"the population has no case `{words}`"
@@ -104,7 +109,8 @@ class World:
     def receiver(self, programme: str, *, only: bool) -> str:
         """Somebody who is paid a programme now; `only`: and nothing else."""
         for row, receipts in self._receipts.items():
-            if (programme, "paid") in receipts and not (only and len(receipts) > 1):
+            fits = (programme, "paid") in receipts and not (only and len(receipts) > 1)
+            if fits and not self.is_protected(row):
                 return self.ids([row])[0]
         raise AssertionError(f"the population has no receiver of `{programme}`")
 
@@ -114,6 +120,18 @@ class World:
             if "paid" not in {state for _, state in receipts}:
                 return self.ids([row])[0]
         raise AssertionError("the population has nobody all of whose receipts are held")
+
+    def is_protected(self, row: int) -> bool:
+        """Whether the address of somebody, or of anybody in their household, is kept safe."""
+        rows = np.flatnonzero(self._homes == self._homes[row])
+        return any(resident.AGENCY.fields["safeAddress"](self.population, rows))
+
+    def protected_receiver(self) -> str:
+        """Somebody whose address is kept safe, and who is paid something now."""
+        for row, receipts in self._receipts.items():
+            if "paid" in {state for _, state in receipts} and self.is_protected(row):
+                return self.ids([row])[0]
+        raise AssertionError("the population has no protected receiver")
 
     def somebody(self, fits: Callable[[int], bool]) -> str:
         """The first person not shaped whom it fits."""
