@@ -17,6 +17,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from authz.register import Register, read_register
 from hub.config import Settings
+from hub.console.page import SignIn
 from hub.console.page import routes as console_routes
 from hub.documents import Documents
 from hub.gather import Gatherer
@@ -143,6 +144,14 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
         await store.close()
 
 
+def _sign_in(settings: Settings) -> SignIn | None:
+    console = settings.console
+    if console.client_id is None or console.demo is not None:
+        return None
+    issuer = settings.issuers[0].issuer
+    return SignIn(issuer, console.client_id, console.scope, console.resource)
+
+
 def application(settings: Settings, plans: Plans) -> Starlette:
     """The web application: GraphQL, the pages, and what operators ask."""
 
@@ -179,7 +188,7 @@ def application(settings: Settings, plans: Plans) -> Starlette:
     ]
     proxies = list(settings.server.trusted_proxies)
     return Starlette(
-        routes=[*routes, *console_routes(settings.console.demo)],
+        routes=[*routes, *console_routes(settings.console.demo, _sign_in(settings))],
         middleware=[Middleware(ProxyHeadersMiddleware, proxies)] if proxies else [],
         lifespan=lifespan,
     )

@@ -225,6 +225,13 @@ class Console(_Section):
     demo: Path | None = Field(
         None, description="Demo only: a file of persons and tokens that the page offers to anyone."
     )
+    client_id: str | None = Field(
+        None, description="The page's name at the first issuer, for people to sign in there."
+    )
+    scope: str = Field("openid", description="The `scope` the page asks for.")
+    resource: str | None = Field(
+        None, description="The `resource` (RFC 8707) the page asks a token for."
+    )
 
 
 def _some(issuers: tuple[Issuer, ...]) -> tuple[Issuer, ...]:
@@ -257,6 +264,15 @@ class Settings(_Section):
             raise ValueError(
                 "an issuer's `dpop` is `required`; set `server.url`, which proofs name"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _signs_in(self) -> Self:
+        first = self.issuers[0]
+        if self.console.client_id is not None and not is_secure(first.issuer):
+            raise ValueError("nobody can sign in at the first issuer; name one that is `https`")
+        if self.console.client_id is not None and first.dpop == "required":
+            raise ValueError("the page's tokens are bearers'; leave out `console.client_id`")
         return self
 
 

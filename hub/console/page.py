@@ -4,11 +4,13 @@ The page itself is built by `make graphiql` from `hub/console/graphiql/`.
 """
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 _ASSETS = Path(__file__).parent / "assets"
@@ -37,14 +39,43 @@ _STRICT = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"
 _PRIVATE = {**_STRICT, "Cache-Control": "no-store"}
 
 
-def routes(demo: Path | None) -> list[BaseRoute]:
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Where the page has people sign in: an issuer that knows it as a public client."""
+
+    issuer: str
+    client_id: str
+    scope: str
+    resource: str | None
+
+    @property
+    def origin(self) -> str:
+        """The one origin beside its own that the page may ask."""
+        parts = urlsplit(self.issuer)
+        return f"{parts.scheme}://{parts.netloc}"
+
+
+def routes(demo: Path | None, sign_in: SignIn | None = None) -> list[BaseRoute]:
     """The routes of `/`, its files, and, when `demo` names a JSON file, `/console/demo.json`.
 
     `demo` is read at each request, since the tokens in it are renewed. It holds credentials: a hub
-    that serves real agencies gives `None`, and the page then asks for a token.
+    that serves real agencies gives `None`, and the page then asks for a token, or has people sign
+    in where `sign_in` says.
     """
+    policy = dict(_POLICY)
+    if sign_in is not None:
+        policy["connect-src"] += f" {sign_in.origin}"
+    headers = {
+        **_PRIVATE,
+        "Content-Security-Policy": "; ".join(f"{name} {given}" for name, given in policy.items()),
+    }
+
+    async def page(_request: Request) -> Response:
+        kind = "text/html; charset=utf-8"
+        return FileResponse(_ASSETS / _PAGE, media_type=kind, headers=headers)
+
     served = [
-        Route("/", _page, name="console"),
+        Route("/", page, name="console"),
         Route("/console/assets/{name}", _asset, name="console-asset"),
     ]
     if demo is not None:
@@ -53,13 +84,19 @@ def routes(demo: Path | None) -> list[BaseRoute]:
             return FileResponse(demo, media_type="application/json", headers=_PRIVATE)
 
         served.append(Route("/console/demo.json", demo_settings, name="console-demo"))
+    if sign_in is not None:
+        told = {
+            "issuer": sign_in.issuer,
+            "clientId": sign_in.client_id,
+            "scope": sign_in.scope,
+            "resource": sign_in.resource,
+        }
+
+        async def sign_in_settings(_request: Request) -> Response:
+            return JSONResponse(told, headers=_PRIVATE)
+
+        served.append(Route("/console/sign-in.json", sign_in_settings, name="console-sign-in"))
     return [*served]
-
-
-async def _page(_request: Request) -> Response:
-    policy = "; ".join(f"{directive} {sources}" for directive, sources in _POLICY.items())
-    headers = {**_PRIVATE, "Content-Security-Policy": policy}
-    return FileResponse(_ASSETS / _PAGE, media_type="text/html; charset=utf-8", headers=headers)
 
 
 async def _asset(request: Request) -> Response:

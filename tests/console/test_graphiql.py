@@ -1,8 +1,9 @@
 """The page as a person meets it, in headless Chromium."""
 
+import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -15,7 +16,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from hub.console.page import routes
+from hub.config import Issuer
+from hub.console.page import SignIn, routes
+from hub.identity import Identity, Presented
+from hub.tokens import TokenRefused
+from tests.hub.test_identity_provider import make_keys, running
 from tests.node import chromium, run_node
 
 CLEAN: dict[str, list[str]] = {
@@ -26,9 +31,10 @@ CLEAN: dict[str, list[str]] = {
 }
 
 
-def look(scenario: str, address: str, screenshots: Path) -> Any:
+def look(scenario: str, address: str, screenshots: Path, *issuer: str) -> Any:
     browser = chromium()
-    seen = run_node("graphiql.mjs", scenario, address, browser, str(screenshots), seconds=120)
+    told = (scenario, address, browser, str(screenshots), *issuer)
+    seen = run_node("graphiql.mjs", *told, seconds=120)
     troubles = {kind: seen[kind] for kind in CLEAN}
     assert troubles == CLEAN
     assert seen["title"] == "Welfare hub"
@@ -76,6 +82,22 @@ def test_outside_the_demo_the_page_asks_for_a_token_and_says_when_it_is_not_acce
     }
 
 
+def test_outside_the_demo_a_person_signs_in_and_the_token_stays_in_the_page(
+    tmp_path: Path,
+) -> None:
+    with running(make_keys(tmp_path / "keys.json", "only")) as provider:
+        sign_in = SignIn(provider.issuer, "hub-console", "openid ask", "urn:hub:ES256")
+        issuer = Issuer(issuer=provider.issuer, audience="welfare-hub")
+        with standing_in(lambda: Identity([issuer]), sign_in) as address:
+            seen = look("sign-in", address, tmp_path, provider.issuer)
+
+    assert seen["asks"] == "Sign in, or enter a token: the hub answers no one it cannot name."
+    assert seen["fields"] == 0
+    assert seen["purposes"] == ["audit"]
+    assert seen["answer"]["whole"] == {"data": {"purposes": [{"code": "audit", "title": "Audit"}]}}
+    assert seen["address"] == address
+
+
 @strawberry.type
 class Purpose:
     code: str
@@ -89,24 +111,55 @@ class Query:
         return [Purpose(code="audit", title="Audit")]
 
 
+class OneToken:
+    """Knows one token, `good-token`."""
+
+    async def caller(self, presented: Presented) -> None:
+        if presented.authorization != "Bearer good-token":
+            raise TokenRefused("no caller")
+
+    async def close(self) -> None:
+        """It holds nothing open."""
+
+
 @pytest.fixture
 def hub_with_one_token() -> Iterator[str]:
-    """A stand-in hub that knows one token, `good-token`, and serves the page without a demo."""
+    with standing_in(OneToken, None) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def standing_in(
+    make_identity: Callable[[], Identity | OneToken], sign_in: SignIn | None
+) -> Iterator[str]:
+    """A stand-in hub that answers whom the identity knows, and serves the page without a demo."""
     schema = strawberry.Schema(Query)
 
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        app.state.identity = make_identity()
+        yield
+        await app.state.identity.close()
+
     async def graphql(request: Request) -> JSONResponse:
-        if request.headers.get("authorization") != "Bearer good-token":
-            return JSONResponse({"errors": [{"message": "no caller"}]}, 401)
+        try:
+            presented = Presented(request.headers.get("authorization"))
+            await request.app.state.identity.caller(presented)
+        except TokenRefused as refused:
+            return JSONResponse({"errors": [{"message": str(refused)}]}, 401)
         operation = await request.json()
         result = await schema.execute(operation["query"])
         return JSONResponse({"data": result.data})
 
-    app = Starlette(routes=[*routes(None), Route("/graphql", graphql, methods=["POST"])])
+    served = [*routes(None, sign_in), Route("/graphql", graphql, methods=["POST"])]
+    app = Starlette(routes=served, lifespan=lifespan)
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
-    server.should_exit = True
-    thread.join()
-    listening.close()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()

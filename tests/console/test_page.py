@@ -10,16 +10,16 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from hub.console.page import routes
+from hub.console.page import SignIn, routes
 
 ROOT = Path(__file__).parents[2]
 ASSETS = ROOT / "hub" / "console" / "assets"
 SOURCES = ROOT / "hub" / "console" / "graphiql"
 
 
-def get(path: str, demo: Path | None = None) -> httpx.Response:
+def get(path: str, demo: Path | None = None, sign_in: SignIn | None = None) -> httpx.Response:
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(Starlette(routes=routes(demo)))
+        transport = httpx.ASGITransport(Starlette(routes=routes(demo, sign_in)))
         async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
             return await client.get(path)
 
@@ -78,6 +78,20 @@ def test_what_is_no_asset_is_not_found(name: str) -> None:
 
 def test_a_hub_without_a_demo_has_no_demo_settings() -> None:
     assert get("/console/demo.json").status_code == 404
+
+
+def test_the_page_may_ask_the_issuer_that_people_sign_in_at_and_no_other() -> None:
+    there = SignIn("https://id.example:8443/realms/r", "hub-console", "openid", None)
+    policy = get("/", sign_in=there).headers["content-security-policy"].split("; ")
+    assert "connect-src 'self' https://id.example:8443" in policy
+    assert len([directive for directive in policy if "http" in directive]) == 1
+    assert get("/console/sign-in.json", sign_in=there).json() == {
+        "issuer": "https://id.example:8443/realms/r",
+        "clientId": "hub-console",
+        "scope": "openid",
+        "resource": None,
+    }
+    assert get("/console/sign-in.json").status_code == 404
 
 
 def test_the_demo_settings_are_read_anew_at_each_request(tmp_path: Path) -> None:

@@ -300,6 +300,16 @@ FAULTS: Mapping[str, tuple[str, dict[str, str], list[str]]] = {
             "`10.0.0.0/8`"
         ],
     ),
+    "nowhere to sign in at": (
+        GOOD.replace("https://id", "http://id"),
+        {"HUB_CONSOLE_CLIENT_ID": "hub-console"},
+        ["hub.toml: the file: nobody can sign in at the first issuer; name one that is `https`"],
+    ),
+    "a page that signs people in for tokens that are refused": (
+        GOOD + 'dpop = "required"\n',
+        {"HUB_CONSOLE_CLIENT_ID": "hub-console", "HUB_SERVER_URL": "https://hub.example"},
+        ["hub.toml: the file: the page's tokens are bearers'; leave out `console.client_id`"],
+    ),
     "issuers that are none": (
         "issuers = 5\n" + GOOD.partition("[[issuers]]")[0],
         {"HUB_ISSUER_KEYS": "x"},

@@ -1,5 +1,6 @@
 // Drives the hub's page in headless Chromium as a person would, and prints what was seen.
-// usage: node graphiql.mjs demo|token URL CHROMIUM FOLDER   (FOLDER receives the screenshots)
+// usage: node graphiql.mjs demo|token|sign-in URL CHROMIUM FOLDER [ISSUER]
+// FOLDER receives the screenshots; ISSUER may be asked too.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import { chromium } from 'playwright-core';
 const PATIENCE = 30_000; // milliseconds for one step
 const DEADLINE = 110_000; // milliseconds for all; leaving takes the browser along
 setTimeout(() => process.exit(3), DEADLINE).unref();
-const [scenario, url, executablePath, folder] = process.argv.slice(2);
+const [scenario, url, executablePath, folder, issuer] = process.argv.slice(2);
 const origin = new URL(url).origin;
 const profile = mkdtempSync(join(tmpdir(), 'graphiql-'));
 const context = await chromium.launchPersistentContext(profile, {
@@ -34,8 +35,7 @@ try {
   await watch(page);
   await page.goto(url, { waitUntil: 'load' });
   await page.locator('.graphiql-query-editor .view-line').first().waitFor();
-  if (scenario === 'demo') await demo(page);
-  else await token(page);
+  await { demo, token, 'sign-in': signIn }[scenario](page);
   seen.title = await page.title();
   seen.stored = await page.evaluate(() => Object.keys(localStorage).concat(Object.keys(sessionStorage)));
   console.log(JSON.stringify(seen));
@@ -56,13 +56,15 @@ async function watch(page) {
     if (request.postData()?.includes('IntrospectionQuery')) {
       seen.introspectedFor.push(request.headers()['hub-purpose'] ?? '');
     }
-    if (/^(https?|wss?):$/.test(address.protocol) && address.origin !== origin) {
+    const known = address.origin === origin || address.origin === issuer || inOtherWindow(request, page);
+    if (/^(https?|wss?):$/.test(address.protocol) && !known) {
       seen.elsewhere.push(request.url());
     }
   });
   context.on('requestfailed', (request) => {
     // The page takes a question back when the person who asked it is changed.
-    if (request.failure()?.errorText !== 'net::ERR_ABORTED') seen.failed.push(request.url());
+    const taken = request.failure()?.errorText === 'net::ERR_ABORTED';
+    if (!taken && !inOtherWindow(request, page)) seen.failed.push(request.url());
   });
   context.on('response', (response) => {
     if (response.status() >= 400 && !expected(response.url())) {
@@ -80,7 +82,36 @@ async function watch(page) {
 // Refusals are answers: 401 and 403 of `/graphql`, and no demo settings outside the demo.
 function expected(address) {
   const { pathname } = new URL(address, origin);
-  return pathname === '/graphql' || (scenario === 'token' && pathname === '/console/demo.json');
+  return pathname === '/graphql' || (scenario !== 'demo' && /^\/console\/[a-z-]+\.json$/.test(pathname));
+}
+
+// What the issuer's own pages ask for, in the window to sign in, is the issuer's matter.
+function inOtherWindow(request, page) {
+  return issuer !== undefined && request.frame().page() !== page;
+}
+
+async function signIn(page) {
+  seen.asks = await page.getByRole('status').filter({ hasText: 'token' }).innerText();
+  // The issuer's pages would have fonts from elsewhere; a test asks nothing of the internet.
+  await context.route(
+    ({ origin: asked }) => asked !== origin && asked !== issuer,
+    (route) => route.abort(),
+  );
+  const opening = context.waitForEvent('page');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  const opened = await opening;
+  await opened.getByPlaceholder('Enter any login').fill('official-7');
+  await opened.getByPlaceholder('and password').fill('any');
+  await opened.getByRole('button', { name: 'Sign-in' }).click();
+  const closing = opened.waitForEvent('close');
+  await opened.getByRole('button', { name: 'Continue' }).click();
+  await closing;
+  await page.getByRole('button', { name: 'Sign in again' }).waitFor();
+  seen.fields = await page.getByLabel('Token').count();
+  seen.purposes = await offeredPurposes(page);
+  seen.answer = await execute(page);
+  seen.address = page.url();
+  await page.screenshot({ path: join(folder, 'signed-in.png') });
 }
 
 async function demo(page) {

@@ -13,12 +13,21 @@ const RESOURCE = /^urn:hub:(ES256|RS256)$/;
 
 const configuration = {
   jwks: JSON.parse(readFileSync(keys, 'utf8')),
+  clientBasedCORS: () => true,
   cookies: { keys: ['of-a-test-only'] },
   clients: [
     {
       client_id: 'caseworker-app',
       application_type: 'native',
       redirect_uris: ['http://127.0.0.1/signed-in'],
+      grant_types: ['authorization_code'],
+      response_types: ['code'],
+      token_endpoint_auth_method: 'none',
+    },
+    {
+      client_id: 'hub-console',
+      application_type: 'native',
+      redirect_uris: ['http://127.0.0.1/'],
       grant_types: ['authorization_code'],
       response_types: ['code'],
       token_endpoint_auth_method: 'none',

@@ -4,10 +4,12 @@ import { GraphiQL } from 'graphiql';
 import { useGraphiQL } from '@graphiql/react';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { createRoot } from 'react-dom/client';
+import { passedOn, signIn } from './sign_in.js';
 
 // Relative, so that the page also works below a path prefix of a reverse proxy.
 const GRAPHQL = 'graphql';
 const DEMO = 'console/demo.json';
+const SIGN_IN = 'console/sign-in.json';
 
 const PURPOSES = 'query Purposes { purposes { code title } }';
 const FIRST_QUERY = `# Ctrl-Enter runs the operation.
@@ -126,6 +128,31 @@ function TokenField({ onToken }) {
   );
 }
 
+function SignIn({ settings, signedIn, onToken }) {
+  const [trouble, setTrouble] = useState('');
+  const latest = useRef(new AbortController());
+  async function begin() {
+    // Whoever begins anew gave the window before up: nothing tells when it is closed.
+    latest.current.abort();
+    latest.current = new AbortController();
+    const { signal } = latest.current;
+    setTrouble('');
+    try {
+      onToken(await signIn(settings, signal));
+    } catch (error) {
+      if (!signal.aborted) setTrouble(`Signing in failed: ${error.message}.`);
+    }
+  }
+  return (
+    <div className="sign-in">
+      <button type="button" onClick={begin}>
+        {signedIn ? 'Sign in again' : 'Sign in'}
+      </button>
+      {trouble && <span role="alert">{trouble}</span>}
+    </div>
+  );
+}
+
 function PersonField({ personas, person, onPerson }) {
   return (
     <Field id="person" label="Person">
@@ -198,16 +225,17 @@ function ClearAnswer({ token }) {
   return null;
 }
 
-function Console({ demo }) {
+function Console({ demo, settings }) {
   const [person, setPerson] = useState(demo?.personas[0]);
   const [typedToken, setTypedToken] = useState('');
+  const [signedIn, setSignedIn] = useState('');
   const [request, setRequest] = useState({
     purpose: person?.purpose ?? '',
     caseReference: person?.case ?? '',
     onDenied: 'refuse',
   });
   const [refused, setRefused] = useState({});
-  const token = person?.token ?? typedToken;
+  const token = person?.token ?? (signedIn || typedToken);
   const purposes = usePurposes(token);
   const storage = useMemo(pageStorage, []);
 
@@ -242,12 +270,16 @@ function Console({ demo }) {
 
   const refusal = refused.token === token && refused.refusal;
   const advice = demo ? '; reload the page for a fresh one' : '';
-  const missing = token ? null : 'Enter a token: the hub answers no one it cannot name.';
+  const first = settings ? 'Sign in, or enter a token' : 'Enter a token';
+  const missing = token ? null : `${first}: the hub answers no one it cannot name.`;
   const notice = refusal ? refusal + advice : missing;
   const who = demo ? (
     <PersonField personas={demo.personas} person={person} onPerson={choose} />
   ) : (
-    <TokenField onToken={setTypedToken} />
+    <>
+      {settings && <SignIn settings={settings} signedIn={signedIn} onToken={setSignedIn} />}
+      {!signedIn && <TokenField onToken={setTypedToken} />}
+    </>
   );
   return (
     <>
@@ -275,10 +307,14 @@ function Console({ demo }) {
   );
 }
 
-async function loadDemo() {
-  const response = await fetch(DEMO, { cache: 'no-store', credentials: 'omit' });
+async function load(address) {
+  const response = await fetch(address, { cache: 'no-store', credentials: 'omit' });
   return response.ok ? response.json() : null;
 }
 
-const demo = await loadDemo();
-createRoot(document.getElementById('console')).render(<Console demo={demo} />);
+if (!passedOn()) {
+  const demo = await load(DEMO);
+  const settings = demo ? null : await load(SIGN_IN);
+  const page = <Console demo={demo} settings={settings} />;
+  createRoot(document.getElementById('console')).render(page);
+}
