@@ -15,6 +15,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLSchema,
     InlineFragmentNode,
@@ -57,9 +58,7 @@ def operations(sdl: str) -> st.SearchStrategy[DocumentNode]:
         assert isinstance(operation, OperationDefinitionNode)
         return DocumentNode(definitions=(_operation("Plain", operation.selection_set.selections),))
 
-    return queries(
-        sdl, fields=["recipient"], allow_null=False, allow_x00=False, print_ast=asked
-    )  # type: ignore[return-value]
+    return queries(sdl, fields=["recipient"], allow_null=False, allow_x00=False, print_ast=asked)  # type: ignore[return-value]
 
 
 def _operation(name: str, selections: tuple[SelectionNode, ...]) -> OperationDefinitionNode:
@@ -102,7 +101,7 @@ def rewritten(
     for node in selections:
         if isinstance(node, FieldNode) and node.selection_set is not None:
             parent = schema.type_map[kind]
-            assert isinstance(parent, GraphQLObjectType)
+            assert isinstance(parent, GraphQLObjectType | GraphQLInterfaceType)
             below = get_named_type(parent.fields[node.name.value].type)
             assert is_composite_type(below)
             inner = rewritten(schema, below.name, tuple(node.selection_set.selections), rewrite)
@@ -173,18 +172,23 @@ def _with_id(selections: tuple[SelectionNode, ...]) -> OperationDefinitionNode:
     )
 
 
-def _aliased(_: str, found: tuple[SelectionNode, ...]) -> tuple[SelectionNode, ...]:
+def _other_name(prefix: str, kind: str, node: FieldNode) -> NameNode:
+    """A response key that no field of another type has: those must differ to be merged."""
+    return _name(f"{prefix}_{kind}_{(node.alias or node.name).value}")
+
+
+def _aliased(kind: str, found: tuple[SelectionNode, ...]) -> tuple[SelectionNode, ...]:
     return tuple(
-        _field(node, alias=_name(f"a{place}")) if isinstance(node, FieldNode) else node
-        for place, node in enumerate(found)
+        _field(node, alias=_other_name("a", kind, node)) if isinstance(node, FieldNode) else node
+        for node in found
     )
 
 
-def _twice(_: str, found: tuple[SelectionNode, ...]) -> tuple[SelectionNode, ...]:
+def _twice(kind: str, found: tuple[SelectionNode, ...]) -> tuple[SelectionNode, ...]:
     """Leaves under a second name: whole selections would double at every depth."""
     again = tuple(
-        _field(node, alias=_name(f"b{place}"))
-        for place, node in enumerate(found)
+        _field(node, alias=_other_name("b", kind, node))
+        for node in found
         if isinstance(node, FieldNode) and node.selection_set is None
     )
     return (*found, *again)

@@ -281,9 +281,7 @@ class _Reading:
             found += value if isinstance(value, list) else [str(value)]
         return found
 
-    def _fields(
-        self, kind: str, selections: Iterable[SelectionNode]
-    ) -> dict[str, list[FieldNode]]:
+    def _fields(self, kind: str, selections: Iterable[SelectionNode]) -> dict[str, list[FieldNode]]:
         """The fields of an object by response key, fragments that apply to its type opened."""
         found: dict[str, list[FieldNode]] = {}
         for node in selections:

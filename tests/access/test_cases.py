@@ -191,7 +191,8 @@ def test_out_of_reach_is_one_and_the_same_answer_whatever_the_reason(asked: Aske
     bodies = [
         {**exchange.answer.body, "extensions": None}
         for case, exchange in zip(CASES, asked.exchanges, strict=True)
-        if case.decision == "out of reach" and case.asks == "identity { name }"
+        if case.decision == "out of reach"
+        and case.asks == "identity { name }"
         and isinstance(case.about, str)
     ]
     assert len(bodies) > 5
@@ -204,9 +205,11 @@ def test_every_purpose_has_its_access_cases(plans: Plans) -> None:
 
 def test_every_role_has_its_access_cases(plans: Plans) -> None:
     roles = {role for purpose in plans.register.purposes.values() for role in purpose.roles}
-    assert roles == {"caseworker", "policy", "auditor", "officer", "recipient"} <= {
-        case.caller for case in CASES
-    }
+    assert (
+        roles
+        == {"caseworker", "policy", "auditor", "officer", "recipient"}
+        <= {case.caller for case in CASES}
+    )
 
 
 def test_no_access_case_is_told_twice() -> None:
