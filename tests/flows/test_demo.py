@@ -124,9 +124,11 @@ def test_sigterm_lets_running_operations_end(start_demo: Callable[..., Demo]) ->
     demo = start_demo()
     demo.fault("tax", "slow", 1000)
     query = "query($id: ID!) { recipient(id: $id) { tax { arrears } } }"
+    before = len(demo.records())
     with ThreadPoolExecutor() as pool:
         running = pool.submit(demo.ask, query, {"id": demo.recipient})
-        time.sleep(0.4)
+        while len(demo.records()) == before:
+            time.sleep(0.02)
         demo.process.send_signal(signal.SIGTERM)
         answer = running.result(timeout=20)
     assert "errors" not in answer.body
