@@ -24,7 +24,7 @@ from hub.gather import Gatherer
 from hub.http import Endpoint
 from hub.identity import Identity
 from hub.manifest import Manifest, read_manifest
-from hub.pipeline import Hub
+from hub.operation import Hub
 from hub.places import Places
 from hub.querylog.quota import Quota
 from hub.querylog.record import Log, Pseudonyms

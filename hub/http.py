@@ -21,10 +21,12 @@ from prometheus_client import Counter, Histogram
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from hub import pipeline
 from hub.errors import CODES, RequestRefused, codes, error, refused
 from hub.gather import Call
 from hub.identity import Identity, Presented
+from hub.operation import Hub
+from hub.operation import Request as Asked
+from hub.pipeline import answer
 from hub.project import Projected
 from hub.querylog.store import LogUnavailable
 from hub.tokens import TokenRefused
@@ -52,7 +54,7 @@ _SECONDS = Histogram("hub_operation_seconds", "Seconds an operation took")
 class Endpoint:
     """The `/graphql` endpoint of a hub."""
 
-    def __init__(self, hub: pipeline.Hub, identity: Identity) -> None:
+    def __init__(self, hub: Hub, identity: Identity) -> None:
         self._hub = hub
         self._identity = identity
 
@@ -100,7 +102,7 @@ class Endpoint:
         else:
             parameters = await _body_parameters(request, self._hub.limits.body_bytes)
         asked = _request(request, parameters)
-        return await pipeline.answer(self._hub, caller, asked, _encode)
+        return await answer(self._hub, caller, asked, _encode)
 
 
 class _NotGraphQL(Exception):
@@ -250,7 +252,7 @@ def _hash(extensions: Mapping[str, Any]) -> str | None:
     return found.lower()
 
 
-def _request(request: Request, given: Mapping[str, Any]) -> pipeline.Request:
+def _request(request: Request, given: Mapping[str, Any]) -> Asked:
     query, variables = given.get("query"), given.get("variables")
     name, extensions = given.get("operationName"), given.get("extensions")
     if variables is not None and not isinstance(variables, dict):
@@ -265,7 +267,7 @@ def _request(request: Request, given: Mapping[str, Any]) -> pipeline.Request:
     on_denied = request.headers.get("hub-on-denied", "refuse")
     if on_denied not in ("refuse", "withhold"):
         raise refused("BAD_REQUEST", "`Hub-On-Denied` is `refuse` or `withhold`")
-    return pipeline.Request(
+    return Asked(
         sent=Sent(query or None, sha256),
         variables=variables or {},
         operation_name=name or None,

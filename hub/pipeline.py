@@ -3,61 +3,20 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from authz.caller import Caller
-from authz.register import Register
 from hub.about import About
 from hub.admission import Declared, admit, references
 from hub.conceal import conceal
-from hub.config import Limits
-from hub.documents import Documents, variable_values
+from hub.documents import variable_values
 from hub.errors import refused
-from hub.gather import Call, Gatherer
+from hub.operation import Encode, Hub, Request
 from hub.plan import make_plan, subjects
-from hub.project import Projected, Reading, project
-from hub.querylog.record import Because, Log, reduced
+from hub.project import Reading, project
+from hub.querylog.record import Because, reduced
 from hub.relate import Relating, lookups, relate
 from hub.rounds import Reach, layered, wanted
-from hub.trusted import Sent, Trusted
-from hub.visible import Visibility
-from schema.build import HubSchema
 from schema.view import View
-
-Encode = Callable[[Projected, Sequence[Call], Mapping[str, str]], bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A GraphQL request, and the headers that say why it is made.
-
-    `by_url` is set where it came in a URL, and so may touch no data item.
-    """
-
-    sent: Sent
-    variables: Mapping[str, Any]
-    operation_name: str | None
-    purpose: str | None
-    cases: str | None
-    reason: str
-    withhold: bool
-    by_url: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Hub:
-    """The parts that an operation goes through."""
-
-    schema: HubSchema
-    register: Register
-    documents: Documents
-    visibility: Visibility
-    trusted: Trusted
-    gatherer: Gatherer
-    log: Log
-    limits: Limits
 
 
 async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> bytes:

@@ -16,7 +16,8 @@ from authz.register import read_register
 from hub.config import Limits, TrustedDocuments
 from hub.documents import Documents
 from hub.gather import Call, Gatherer
-from hub.pipeline import Hub, Request, answer
+from hub.operation import Hub, Request
+from hub.pipeline import answer
 from hub.project import Projected
 from hub.querylog.quota import Quota
 from hub.querylog.record import Log, Pseudonyms

@@ -1,0 +1,50 @@
+"""What an operation is asked with, and the parts of a hub that it goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from authz.register import Register
+from hub.config import Limits
+from hub.documents import Documents
+from hub.gather import Call, Gatherer
+from hub.project import Projected
+from hub.querylog.record import Log
+from hub.trusted import Sent, Trusted
+from hub.visible import Visibility
+from schema.build import HubSchema
+
+Encode = Callable[[Projected, Sequence[Call], Mapping[str, str]], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A GraphQL request, and the headers that say why it is made.
+
+    `by_url` is set where it came in a URL, and so may touch no data item.
+    """
+
+    sent: Sent
+    variables: Mapping[str, Any]
+    operation_name: str | None
+    purpose: str | None
+    cases: str | None
+    reason: str
+    withhold: bool
+    by_url: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """The parts that an operation goes through."""
+
+    schema: HubSchema
+    register: Register
+    documents: Documents
+    visibility: Visibility
+    trusted: Trusted
+    gatherer: Gatherer
+    log: Log
+    limits: Limits
