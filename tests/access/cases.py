@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -161,7 +161,7 @@ class Asker:
             return [f"998899-1{number:06}" for number in range(MORE_THAN_ALLOWED)]
         if words == "second applicant":
             return [applicants[1]]
-        found = {
+        found: dict[str, Callable[[], str]] = {
             "sample": lambda: world.sample,
             "applicant": lambda: applicant,
             "member": lambda: next(key for key in world.members(applicant) if key != applicant),

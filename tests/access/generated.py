@@ -58,7 +58,7 @@ def operations(sdl: str) -> st.SearchStrategy[DocumentNode]:
         assert isinstance(operation, OperationDefinitionNode)
         return DocumentNode(definitions=(_operation("Plain", operation.selection_set.selections),))
 
-    return queries(sdl, fields=["recipient"], allow_null=False, allow_x00=False, print_ast=asked)  # type: ignore[return-value]
+    return queries(sdl, fields=["recipient"], allow_null=False, allow_x00=False, print_ast=asked)
 
 
 def _operation(name: str, selections: tuple[SelectionNode, ...]) -> OperationDefinitionNode:

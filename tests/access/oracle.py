@@ -85,7 +85,9 @@ class Oracle:
         granted = set(exchange.intents[0]["granted"]) if exchange.intents else set()
         lookups = set(exchange.intents[0]["lookups"]) if exchange.intents else set()
         denied = {entry["item"] for entry in outcome["denied"]}
-        assert granted <= set(outcome.get("requested", exchange.records[0]["requested"]))
+        assert exchange.intents or outcome["outcome"] == "refused", "answered without an intent"
+        requested = next(iter(exchange.intents), outcome).get("requested", ())
+        assert granted <= set(requested), "granted beyond what was requested"
         assert not granted & denied
         disclosed = self._disclosed(outcome)
         for subject, items in disclosed.items():
@@ -217,7 +219,8 @@ def occurs(value: Any, text: str) -> bool:
     """Whether a distinctive value stands in a text."""
     if isinstance(value, str):
         return value in text
-    return re.search(rf"(?<![\d.]){value}(?![\d.])", text) is not None
+    # Not within a hash, an id or a fraction, whose digits mean nothing.
+    return re.search(rf"(?<![\w.-]){value}(?![\w.-])", text) is not None
 
 
 class _Reading:

@@ -29,9 +29,9 @@ from tests.demo import Demo
 WIDE = Limits(tokens=100_000, depth=50, aliases=5_000, fields=50_000)
 """Limits that no document meets here: they are tested elsewhere."""
 DAY = datetime.date(2026, 11, 23)
-EXAMPLES = 450
+EXAMPLES = 400
 SENT = 400
-SECONDS = 15
+SECONDS = 12
 steady = settings(
     deadline=None,
     derandomize=True,
@@ -129,7 +129,7 @@ def test_every_item_is_granted_or_denied_whoever_asks_for_whatever(
             for caller in officials(purpose):
                 check_verdict(purpose, caller, asked, decide(caller, purpose, asked, DAY))
                 decided += 1
-    assert decided > 10_000
+    assert decided > 5_000
 
 
 def test_asking_for_more_grants_nothing_that_was_denied(plans: Plans, plain: Plain) -> None:

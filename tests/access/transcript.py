@@ -120,8 +120,7 @@ class Transcript:
                     self._at(access.at).accesses.append(access)
 
     def _at(self, moment: str) -> Exchange:
-        at = datetime.datetime.strptime(moment, "%Y-%m-%d %H:%M:%S.%f %Z")
-        at = at.replace(tzinfo=datetime.UTC)
+        at = datetime.datetime.fromisoformat(moment.replace(" UTC", "+00:00"))
         # A database's clock has milliseconds only, cut off.
         milliseconds = datetime.timedelta(milliseconds=1)
         return [one for one in self.exchanges if one.started < at + milliseconds][-1]

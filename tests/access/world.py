@@ -115,7 +115,7 @@ class World:
         raise AssertionError(f"the population has no receiver of `{programme}`")
 
     def held_receiver(self) -> str:
-        """Somebody of whose receipts of the latest month none is paid: all are held or reclaimed."""
+        """Somebody who has receipts of the latest month, all of them held or reclaimed."""
         for row, receipts in self._receipts.items():
             if "paid" not in {state for _, state in receipts}:
                 return self.ids([row])[0]
