@@ -64,6 +64,7 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
             households=relation.households,
             reached=frozenset(relation.reached),
             cases=relation.cases,
+            known=relation.known.keys(),
         )
         graphql, reading = hub.schema.graphql, Reading(view, about)
         projected = project(graphql, plan, request.variables, reading)

@@ -214,7 +214,7 @@ def query_type(catalogue: Catalogue, recipient: Any, case: Any) -> Any:
         answer = view.answers.get((exists.source, key))
         if answer is not None and answer.state is State.ABSENT:
             return out_of_reach()
-        if answer is not None and answer.failure is None:
+        if (exists.source, key) in view.known or (answer is not None and answer.failure is None):
             found.release(exists)
         return recipient(person=found)
 
@@ -229,11 +229,11 @@ def query_type(catalogue: Catalogue, recipient: Any, case: Any) -> Any:
 
     def one_case(info: strawberry.Info, reference: strawberry.ID) -> Any:
         view: View = info.context.view
+        view.check(case_exists)
         applicant = view.cases.get(reference)
         if applicant is None:
             raise out_of_reach()
         keyed = Keyed(view, reference)
-        view.check(case_exists)
         keyed.release(case_exists)
         return case(keyed=keyed, applicant=applicant)
 

@@ -8,7 +8,7 @@ is read is remembered as released: the query log names just that.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -71,7 +71,10 @@ class Denial:
 
 @dataclass
 class View:
-    """Everything gathered for one operation, and what of it has been released."""
+    """Everything gathered for one operation, and what of it has been released.
+
+    `known` are sources and keys of which a look-up has told that there is a record.
+    """
 
     catalogue: Catalogue
     granted: frozenset[str]
@@ -81,6 +84,7 @@ class View:
     households: Mapping[str, Sequence[str]]
     reached: frozenset[str]
     cases: Mapping[str, str] = field(default_factory=dict)
+    known: Collection[tuple[str, str]] = ()
     released: dict[str, set[str]] = field(default_factory=dict)
     _shown: list[tuple[Keyed, Sequence[Item]]] = field(default_factory=list)
 

@@ -372,9 +372,7 @@ class _Reading:
             exists = "benefits.case.exists" if name == "case" else "resident.exists"
             values = value if isinstance(value, list) else [value]
             for key, found in zip(whom, values, strict=True):
-                # That somebody exists whose record was kept is known from a look-up: the intent
-                # names them, and no line says that they were not reached.
-                if found is not None and not self._kept(key):
+                if found is not None:
                     self._of(key).by(_text(path), [exists])
         elif kind == "Household" and name == "members":
             whom = world.members(owner)
@@ -433,15 +431,6 @@ class _Reading:
             if name == "components":
                 named = [one for one in items if f'"{one}"' in text]
                 parts.certain += [(_text((*path, key)), frozenset({one})) for one in named]
-
-    def _kept(self, key: str) -> bool:
-        """Whether the identity register was not asked about a person who is protected."""
-        subject = self._oracle.pseudonyms.of(key)
-        identity = self._schema.catalogue.identity
-        return any(
-            entry["subject"] == subject and identity in entry["sources"]
-            for entry in self._exchange.outcome.get("concealed", ())
-        )
 
     def _of(self, owner: str) -> Shown:
         return self._shown.setdefault(owner, Shown())

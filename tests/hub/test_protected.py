@@ -183,7 +183,9 @@ async def test_the_log_says_what_was_kept_and_that_it_was_not_disclosed(store: S
     outcome = records[-1]
     (entry,) = outcome["concealed"]
     assert entry == {"subject": Pseudonyms(b"key").of("r-1"), "sources": ["resident", "tax"]}
-    assert set(outcome["disclosed"]) == {"labour"}
+    assert set(outcome["disclosed"]) == {"labour", "resident"}
+    (known,) = outcome["disclosed"]["resident"]
+    assert known["items"] == ["resident.exists"]
 
 
 async def test_a_purpose_that_names_protected_people_sees_them(store: Store) -> None:
