@@ -10,13 +10,14 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from authz.caller import Caller
 from authz.register import Decision, Purpose
 from authz.transform import Transform
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Asked:
     """The items an operation asks for: of those it names, of others of their households, of cases.
 
@@ -28,10 +29,15 @@ class Asked:
     case: tuple[str, ...]
     leads: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def items(self) -> tuple[str, ...]:
         """Every item once, in order."""
         return tuple(dict.fromkeys((*self.own, *self.others, *self.case)))
+
+    @cached_property
+    def item_set(self) -> frozenset[str]:
+        """The same as a set."""
+        return frozenset(self.items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,8 @@ def decide(caller: Caller, purpose: Purpose, asked: Asked, today: datetime.date)
             frozenset(),
             tuple(Decision(item, False, rule, remedy) for item in asked.items),
         )
+    if purpose.relation in ("case", "none") and asked.item_set <= purpose.open_items:
+        return Verdict(asked.item_set, (), _transforms(purpose, asked.item_set))
     decisions = [purpose.decisions[item] for item in asked.items]
     denied = [decision for decision in decisions if not decision.allowed]
     if purpose.relation == "self":
@@ -131,12 +139,11 @@ def decide(caller: Caller, purpose: Purpose, asked: Asked, today: datetime.date)
             denied.append(Decision(item, False, f"`{exists}` is denied", f"leave `{item}` out"))
     refused |= {decision.item for decision in denied}
     granted = frozenset(asked.items) - refused
-    transforms = {
-        decision.item: decision.transform
-        for decision in decisions
-        if decision.transform is not None and decision.item in granted
-    }
-    return Verdict(granted, tuple(denied), transforms)
+    return Verdict(granted, tuple(denied), _transforms(purpose, granted))
+
+
+def _transforms(purpose: Purpose, granted: frozenset[str]) -> dict[str, Transform]:
+    return {item: how for item, how in purpose.transforms.items() if item in granted}
 
 
 def _refusal(caller: Caller, purpose: Purpose, today: datetime.date) -> tuple[str, str] | None:

@@ -12,6 +12,7 @@ import hashlib
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -149,10 +150,25 @@ class Purpose:
         """Whether the caller must name a case."""
         return self.relation == "case"
 
-    @property
+    @cached_property
     def allowed_items(self) -> tuple[str, ...]:
         """The items the purpose may see."""
         return tuple(name for name, decision in self.decisions.items() if decision.allowed)
+
+    @cached_property
+    def open_items(self) -> frozenset[str]:
+        """The items it may see, together with whether their source has a record at all."""
+        allowed = frozenset(self.allowed_items)
+        return frozenset(name for name in allowed if self.exists[name] in allowed)
+
+    @cached_property
+    def transforms(self) -> Mapping[str, Transform]:
+        """How the items are reduced that it may see reduced only."""
+        return {
+            name: decision.transform
+            for name, decision in self.decisions.items()
+            if decision.allowed and decision.transform is not None
+        }
 
 
 @dataclass(frozen=True)

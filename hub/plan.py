@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from graphql import (
     FieldNode,
@@ -74,7 +75,7 @@ class Plan:
     roots: tuple[Root, ...]
     introspects: bool
 
-    @property
+    @cached_property
     def asked(self) -> Asked:
         """The items by whom they are asked of, in a stable order."""
         return Asked(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import time
 from collections import Counter
@@ -138,7 +139,7 @@ def test_asking_for_more_grants_nothing_that_was_denied(plans: Plans, plain: Pla
         more = Asked(
             **{
                 name: tuple(sorted({*getattr(fewer, name), *getattr(added, name)}))
-                for name in fewer.__slots__
+                for name in (field.name for field in dataclasses.fields(fewer))
             }
         )
         for purpose in plans.register.purposes.values():
