@@ -71,7 +71,8 @@ def verified(token: str, key: Any, algorithms: Sequence[str]) -> Mapping[str, An
             # RFC 9864 renames EdDSA; which names are accepted is the operator's setting.
             warnings.simplefilter("ignore", SecurityWarning)
             return jwt.decode(token, key, registry=_Registry(algorithms)).claims
-    except (JoseError, ValueError) as error:
+    except (JoseError, ValueError, TypeError) as error:
+        # TypeError: a header whose `crit` lists anything but text; the library trips over it.
         raise TokenRefused("its signature does not hold") from error
 
 

@@ -23,10 +23,10 @@ def known_issuer(folder: Path, **settings: Any) -> Issuer:
     return Issuer(issuer=ISSUER, audience="welfare-hub", keys=str(path), **settings)
 
 
-def issued(**changes: Any) -> str:
-    """A good token with these claims changed; None takes a claim out."""
+def claims(**changes: Any) -> dict[str, Any]:
+    """Good claims with these changes; None takes a claim out."""
     now = int(time.time())
-    claims = {
+    good = {
         "iss": ISSUER,
         "aud": "welfare-hub",
         "sub": "official-7",
@@ -37,7 +37,10 @@ def issued(**changes: Any) -> str:
         "office": "office-1",
         "district": "11110",
         "client_id": "app",
-        **changes,
     }
-    claims = {name: value for name, value in claims.items() if value is not None}
-    return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": KEY.kid}, claims, KEY)
+    return {name: value for name, value in {**good, **changes}.items() if value is not None}
+
+
+def issued(**changes: Any) -> str:
+    """A good token with these claims changed; None takes a claim out."""
+    return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": KEY.kid}, claims(**changes), KEY)
