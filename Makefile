@@ -35,7 +35,7 @@ bench: $(VENV)/.test ## Measure; prints ratios, writes bench/results/
 
 lock: ## Renew the lock files (needs uv)
 	$(LOCK) --extra demo --group build -o requirements.lock pyproject.toml
-	$(LOCK) --extra demo --group build --group test -c requirements.lock -o requirements-test.lock pyproject.toml
+	$(LOCK) --extra demo --group build --extra soap --group test -c requirements.lock -o requirements-test.lock pyproject.toml
 
 graphiql: $(VENV)/.test ## Rebuild the GraphiQL page, hub/console/assets/
 	cd hub/console/graphiql && "$(CURDIR)/$(BIN)/npm" ci --loglevel=error && "$(CURDIR)/$(BIN)/node" build.mjs
