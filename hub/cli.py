@@ -13,13 +13,15 @@ from hub.persons import TITLES, DemoFailed
 from sources.fault import FaultyConfiguration
 
 _CONFIG = Path("hub.toml")
+_MODULES = {"token": "hub.issuer", "programmes": "hub.programmes"}
+"""Where the commands stand that are not in `hub/commands.py`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code is 0, 1 for a failure, 2 for a wrong use or configuration."""
     options = _parser().parse_args(arguments)
     # What a command needs is imported when it is asked for: `hub token` is part of every `curl`.
-    module = importlib.import_module("hub.issuer" if options.run == "token" else "hub.commands")
+    module = importlib.import_module(_MODULES.get(options.run, "hub.commands"))
     try:
         return int(getattr(module, f"run_{options.run}")(options))
     except FaultyConfiguration as error:
@@ -87,6 +89,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     comparing.add_argument("old", type=Path, help="folder of the register before")
     comparing.add_argument("new", type=Path, help="folder of the register after")
+
+    offers = commands.add_parser("programmes", help="list the programmes")
+    offers.add_argument("--json", action="store_true", help="print JSON")
+    offers.set_defaults(run="programmes")
 
     documents = commands.add_parser("documents", help="the manifest of trusted documents")
     _document_commands(documents)

@@ -17,6 +17,7 @@ from strawberry.schema.config import StrawberryConfig
 from schema.agency import record_type
 from schema.components import AssetKind, IncomeKind
 from schema.needs import KEY, Area, Covered, Items, Leads, Needs, Place, Rows
+from schema.programmes import programmes
 from schema.query import person_types, query_type
 from schema.scalars import SCALARS
 from sources.declaration import Catalogue, Item
@@ -49,9 +50,10 @@ class HubSchema:
 def build(catalogue: Catalogue) -> HubSchema:
     """Make the schema of the enabled sources.
 
-    Raises FaultyConfiguration where a declaration names a place the view does not have, or a
-    field of the view says not what it needs.
+    Raises FaultyConfiguration where a declaration names a place the view does not have, a field
+    of the view says not what it needs, or a programme's file has a fault.
     """
+    programmes()
     records = {name: record_type(source) for name, source in catalogue.sources.items()}
     recipient, case = person_types(catalogue, records)
     query = query_type(catalogue, recipient, case)

@@ -15,6 +15,8 @@ from schema.access import Access, Purpose, SourceState
 from schema.agency import AgencyRecord, make_type
 from schema.components import AssetKind, Assets, Income, IncomeKind, area
 from schema.needs import Area, Covered, Items, Leads, Rows, at, needing
+from schema.programme_types import ProgrammeOffered, offered
+from schema.programmes import programmes
 from schema.recipient import Application, Benefits, Employment, Identity, OfKey, OfPerson
 from schema.view import (
     Failure,
@@ -278,6 +280,14 @@ def query_type(catalogue: Catalogue, recipient: Any, case: Any) -> Any:
             "purposes": (
                 list[Purpose],
                 needing(Covered(), purposes, "The purposes open to the caller."),
+            ),
+            "programmes": (
+                list[ProgrammeOffered],
+                needing(
+                    Covered(),
+                    lambda: [offered(one) for one in programmes().listed],
+                    "The benefits and services, open to every caller: nothing in it is personal.",
+                ),
             ),
             "access": (
                 Access,

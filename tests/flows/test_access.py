@@ -62,6 +62,15 @@ def test_what_touches_no_data_needs_a_token_and_no_purpose(demo: Demo) -> None:
     assert demo.ask(query, person=None).status == 401
 
 
+def test_the_programmes_are_open_to_every_caller_with_a_token(demo: Demo) -> None:
+    query = "{ programmes { id code nameEn mark } }"
+    for person in ("caseworker", "policy", "auditor", "officer", "recipient"):
+        answer = demo.ask(query, purpose=None, case=None, person=person)
+        assert "errors" not in answer.body
+        assert len(answer.body["data"]["programmes"]) == 231
+    assert demo.ask(query, person=None).status == 401
+
+
 def test_a_role_that_the_purpose_is_not_for_is_denied(demo: Demo) -> None:
     answer = demo.ask(NAME, {"id": demo.recipient}, person="auditor")
     assert {error["extensions"]["rule"] for error in answer.body["errors"]} == {

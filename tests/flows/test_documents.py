@@ -51,6 +51,7 @@ def test_introspection_for_no_purpose_of_the_callers_shows_what_all_of_theirs_ma
     assert shown(demo, "Query", purpose=purpose, person="policy") == {
         "sources",
         "purposes",
+        "programmes",
         "access",
     }
     assert shown(demo, "Recipient", purpose=purpose, person="policy") == set()

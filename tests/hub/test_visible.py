@@ -26,7 +26,7 @@ from schema.build import HubSchema, build
 from sources.declaration import read_catalogue
 
 SOURCES = ("resident", "tax", "labour", "property", "benefits")
-OWN = {"sources", "purposes", "access"}
+OWN = {"sources", "purposes", "programmes", "access"}
 """Fields of the query type that need no item."""
 BASIS = 'legal_basis = { act = "Basic Pension Act", article = "Article 11", mark = "K" }'
 PURPOSES = {
