@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from authz.caller import Caller
@@ -18,21 +18,45 @@ from authz.transform import Transform
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """The items a derived answer is worked out from: of the person asked about, and of others.
+
+    `leads` are the items that lead to the others.
+    """
+
+    own: frozenset[str]
+    others: frozenset[str] = frozenset()
+    leads: frozenset[str] = frozenset()
+
+    @cached_property
+    def items(self) -> tuple[str, ...]:
+        """Every item once, in order."""
+        return tuple(sorted(self.own | self.others | self.leads))
+
+
+@dataclass(frozen=True)
 class Asked:
     """The items an operation asks for: of those it names, of others of their households, of cases.
 
-    `leads` are the items that lead to the members of a household.
+    `leads` are the items that lead to the members of a household. `derived` are the derived
+    answers it asks for.
     """
 
     own: tuple[str, ...]
     others: tuple[str, ...]
     case: tuple[str, ...]
     leads: tuple[str, ...] = ()
+    derived: Mapping[str, Inputs] = field(default_factory=dict)
 
     @cached_property
     def items(self) -> tuple[str, ...]:
         """Every item once, in order."""
         return tuple(dict.fromkeys((*self.own, *self.others, *self.case)))
+
+    @cached_property
+    def every(self) -> tuple[str, ...]:
+        """Every item, and every derived answer by its name."""
+        return (*self.items, *self.derived)
 
     @cached_property
     def item_set(self) -> frozenset[str]:
@@ -42,11 +66,22 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an operation may request, and what it may not, with reasons."""
+    """What an operation may request, and what it may not, with reasons.
+
+    `granted` is what it may return. `derivable` is what each derived answer may be worked out
+    from, `assessing` those that may be worked out over a household.
+    """
 
     granted: frozenset[str]
     denied: tuple[Decision, ...]
     transforms: Mapping[str, Transform] = field(default_factory=dict)
+    derivable: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    assessing: frozenset[str] = frozenset()
+
+    @property
+    def requested(self) -> frozenset[str]:
+        """All that may be requested, to be returned or to be worked with."""
+        return self.granted.union(*self.derivable.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +139,75 @@ def decide(caller: Caller, purpose: Purpose, asked: Asked, today: datetime.date)
         rule, remedy = refusal
         return Verdict(
             frozenset(),
-            tuple(Decision(item, False, rule, remedy) for item in asked.items),
+            tuple(Decision(name, False, rule, remedy) for name in asked.every),
         )
+    returned = _decide_returned(purpose, asked)
+    if not asked.derived:
+        return returned
+    denied = {decision.item: decision for decision in returned.denied}
+    derivable: dict[str, frozenset[str]] = {}
+    for name, inputs in asked.derived.items():
+        usable, refused = _decide_derived(purpose, name, inputs)
+        if usable:
+            derivable[name] = usable
+        denied = {decision.item: decision for decision in refused} | denied
+    assessing = frozenset(
+        name
+        for name, usable in derivable.items()
+        if asked.derived[name].leads and asked.derived[name].leads <= usable
+    )
+    return replace(
+        returned, denied=tuple(denied.values()), derivable=derivable, assessing=assessing
+    )
+
+
+def decisions_on(purpose: Purpose, asked: Asked, verdict: Verdict) -> tuple[Decision, ...]:
+    """The decision on every item and derived answer asked for, whichever it is."""
+    denied = {decision.item: decision for decision in verdict.denied}
+    decided = {item: purpose.decisions[item] for item in asked.items}
+    for name in asked.derived:
+        by_items = Decision(name, name in verdict.derivable, "as its items are decided", "")
+        decided[name] = purpose.derivations.get(name, by_items)
+    return tuple((decided | denied).values())
+
+
+def _decide_derived(
+    purpose: Purpose, name: str, inputs: Inputs
+) -> tuple[frozenset[str], tuple[Decision, ...]]:
+    """What a derived answer may be worked out from, and what it may not.
+
+    Invariant: what the purpose prohibits is of no use to any derived answer; what it does not
+    allow, or not whole, is of use only to one that it allows by name.
+    """
+    named = purpose.derivations.get(name)
+    if named is not None and not named.allowed:
+        return frozenset(), (named,)
+    if named is not None:
+        usable = {item for item in inputs.items if item not in purpose.prohibited}
+    else:
+        whole = purpose.open_items - purpose.transforms.keys()
+        others = inputs.leads | (inputs.others - inputs.own)
+        hidden = others if purpose.relation == "self" else frozenset()
+        usable = {item for item in inputs.items if item in whole and item not in hidden}
+    usable = {item for item in usable if purpose.exists[item] in usable}
+    return frozenset(usable), tuple(
+        _unusable(purpose, name, item) for item in inputs.items if item not in usable
+    )
+
+
+def _unusable(purpose: Purpose, name: str, item: str) -> Decision:
+    decision = purpose.decisions[item]
+    rule = f"`{purpose.code}` does not allow `{name}` by name"
+    if not decision.allowed:
+        rule = decision.rule
+    elif decision.transform is not None:
+        rule = f"{decision.rule}; to work with it, `{name}` has to be allowed by name"
+    remedy = f"leave `{name}` out, or ask under a purpose that allows it"
+    return Decision(item, False, rule, remedy, derivation=name)
+
+
+def _decide_returned(purpose: Purpose, asked: Asked) -> Verdict:
+    """Decide the items that are to be returned."""
     if purpose.relation in ("case", "none") and asked.item_set <= purpose.open_items:
         return Verdict(asked.item_set, (), _transforms(purpose, asked.item_set))
     decisions = [purpose.decisions[item] for item in asked.items]
@@ -214,6 +316,8 @@ def judge_recipient(
 
 def conceals(purpose: Purpose, facts: RecipientFacts | None) -> bool:
     """Whether the whereabouts of a recipient, and of their household, are kept from a purpose."""
+    if purpose.relation == "self":
+        return False
     return facts is not None and facts.protected and not purpose.protected
 
 

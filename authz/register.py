@@ -60,6 +60,12 @@ class Selection(_Strict):
         return None
 
 
+class Naming(Selection):
+    """Items, and derived answers by name: whatever an answer is worked out from comes with it."""
+
+    derivations: tuple[str, ...] = ()
+
+
 class Reduction(Selection):
     """Items that are allowed, but reduced on release."""
 
@@ -106,26 +112,33 @@ class _Table(_Strict):
     valid: Validity = Field(default_factory=Validity)
     limits: Limits = Field(default_factory=Limits)
     obligations: Obligations = Field(default_factory=Obligations)
-    allow: Selection = Field(default_factory=Selection)
+    allow: Naming = Field(default_factory=Naming)
     reduce: tuple[Reduction, ...] = ()
-    prohibit: Selection = Field(default_factory=Selection)
+    prohibit: Naming = Field(default_factory=Naming)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is decided for one item, by which rule, and how the caller may mend a denial."""
+    """What is decided for one item, by which rule, and how the caller may mend a denial.
+
+    `item` may be a derived answer. `derivation`: the one for which the item is asked, where it is
+    to be worked with and not to be returned.
+    """
 
     item: str
     allowed: bool
     rule: str
     remedy: str
     transform: Transform | None = None
+    derivation: str | None = None
 
 
 @dataclass(frozen=True)
 class Purpose:
     """A purpose, compiled: `decisions` has one for every item of the enabled sources.
 
+    `derivations` has one for every derived answer that the purpose or an ancestor names, and
+    `prohibited` the items that one of them prohibits, which no derived answer makes use of.
     `exists` names, for every item, the item of its source's having a record. `protected` is set
     where it may see where a person lives whose address is kept safe.
     """
@@ -144,6 +157,8 @@ class Purpose:
     limits: Limits = field(default_factory=Limits)
     obligations: Obligations = field(default_factory=Obligations)
     protected: bool = False
+    derivations: Mapping[str, Decision] = field(default_factory=dict)
+    prohibited: frozenset[str] = frozenset()
 
     @property
     def case_needed(self) -> bool:
@@ -179,8 +194,13 @@ class Register:
     version: str
 
 
-def read_register(folder: Path, catalogue: Catalogue) -> tuple[Register, list[Fault]]:
-    """Read and compile the register, with every fault of every file."""
+def read_register(
+    folder: Path, catalogue: Catalogue, derivations: Collection[str] | None = None
+) -> tuple[Register, list[Fault]]:
+    """Read and compile the register, with every fault of every file.
+
+    `derivations` are the derived answers that the view has, None where that is not known.
+    """
     faults: list[Fault] = []
     tables: dict[str, _Table] = {}
     places: dict[str, Places] = {}
@@ -196,6 +216,7 @@ def read_register(folder: Path, catalogue: Catalogue) -> tuple[Register, list[Fa
         faults.append(Fault(str(folder.name), "the folder", "no purpose", "add a TOML file to it"))
     for code, table in tables.items():
         faults += _faults(code, table, tables, catalogue, places[code])
+        faults += _derivation_faults(code, table, derivations, places[code])
     purposes = {code: _compile(code, tables, catalogue) for code in tables}
     return Register(purposes, digest.hexdigest()), faults
 
@@ -267,6 +288,23 @@ def _faults(
         yield fault(("allow",), message, "allow the category `existence` too")
 
 
+def _derivation_faults(
+    code: str, table: _Table, derivations: Collection[str] | None, places: Places
+) -> Iterator[Fault]:
+    file = f"{code}.toml"
+    for kind, selection in (("allow", table.allow), ("prohibit", table.prohibit)):
+        place = places.describe((kind, "derivations"))
+        for name in selection.derivations:
+            if derivations is not None and name not in derivations:
+                message = f"unknown derived answer `{name}`"
+                yield Fault(file, place, message, nearest(name, derivations))
+    for name in table.allow.derivations:
+        if name in table.prohibit.derivations:
+            message = f"`{name}` is allowed and prohibited"
+            place = places.describe(("allow", "derivations"))
+            yield Fault(file, place, message, "take it out of one of the two")
+
+
 def _selection_faults(
     table: _Table, catalogue: Catalogue, fault: Callable[[tuple[str, ...], str, str], Fault]
 ) -> Iterator[Fault]:
@@ -316,7 +354,25 @@ def _compile(code: str, tables: Mapping[str, _Table], catalogue: Catalogue) -> P
         limits=table.limits,
         obligations=table.obligations,
         protected=table.protected,
+        derivations=dict(_decide_derivations(line)),
+        prohibited=frozenset(
+            item.name
+            for item in catalogue.items.values()
+            if any(table.prohibit.reason(item) for _, table in line)
+        ),
     )
+
+
+def _decide_derivations(line: list[tuple[str, _Table]]) -> Iterator[tuple[str, Decision]]:
+    """Invariant: forbid wins over allow; what nobody names is decided by its items."""
+    for name, table in line:
+        for derived in table.allow.derivations:
+            rule = f"`{name}` allows `{derived}`"
+            yield derived, Decision(derived, True, rule, "")
+    for name, table in line:
+        for derived in table.prohibit.derivations:
+            rule = f"`{name}` prohibits `{derived}`"
+            yield derived, Decision(derived, False, rule, f"leave `{derived}` out")
 
 
 def _decide_item(code: str, item: Item, line: list[tuple[str, _Table]]) -> Decision:

@@ -10,7 +10,7 @@ from graphql import GraphQLSchema
 
 from authz import register as registered
 from authz.caller import Caller
-from authz.decide import decide
+from authz.decide import decide, decisions_on
 from authz.register import Register
 from hub.documents import Documents
 from hub.errors import RequestRefused, refused
@@ -78,23 +78,19 @@ class About:
         plan = make_plan(self.schema, document, document.operation(None))
         today = datetime.datetime.now(datetime.UTC).date()
         verdict = decide(self.caller, purpose, plan.asked, today)
-        denied = {decision.item: decision for decision in verdict.denied}
         items = []
-        for name in plan.asked.items:
-            decision = denied.get(name) or purpose.decisions[name]
-            word = "deny"
-            if name in verdict.granted:
-                word = "reduce" if name in verdict.transforms else "allow"
+        for decision in decisions_on(purpose, plan.asked, verdict):
+            word = "allow" if decision.allowed else "deny"
             items.append(
                 ItemDecision(
-                    item=name,
-                    decision=word,
+                    item=decision.item,
+                    decision="reduce" if decision.transform and decision.allowed else word,
                     rule=decision.rule,
                     legal_basis=_basis(purpose),
                     remedy=decision.remedy,
                 )
             )
-        return Access(allowed=not denied, items=items)
+        return Access(allowed=not verdict.denied, items=items)
 
 
 def _basis(purpose: registered.Purpose) -> LegalBasis:

@@ -54,6 +54,7 @@ class Denied(RequestRefused):
                     item=entry.item,
                     rule=entry.rule,
                     remedy=entry.remedy,
+                    **({} if entry.derivation is None else {"derivation": entry.derivation}),
                 )
                 for entry in decisions
             ]
@@ -101,7 +102,7 @@ def admit(
     if cost > limits.cost:
         raise refused("TOO_COSTLY", f"it would cost {cost}, {limits.cost} is the most")
     verdict = decide(caller, purpose, plan.asked, declared.day)
-    if verdict.denied and not (declared.withhold and verdict.granted):
+    if verdict.denied and not (declared.withhold and verdict.requested):
         raise Denied(verdict.denied)
     if purpose.case_needed and not declared.cases and not whom.cases:
         raise refused("CASE_REQUIRED", f"`{purpose.code}` needs a case in `Hub-Case`")

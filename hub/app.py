@@ -77,7 +77,10 @@ def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
                 for fault in found
                 if environment or "the environment has no" not in fault.message
             ]
-    register, found = read_register(settings.register_.folder, catalogue)
+    schema, found = _schema(settings, catalogue)
+    faults += found
+    derivations = schema.derivations if schema is not None else None
+    register, found = read_register(settings.register_.folder, catalogue, derivations)
     faults += found
     manifest: Manifest = {}
     file = settings.documents.manifest
@@ -86,15 +89,19 @@ def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
         faults += found
     if environment:
         faults += _key_faults(settings)
-    roles = {settings.roles.identity, settings.roles.cases}
-    if roles <= catalogue.sources.keys():
-        try:
-            schema = build(catalogue)
-        except FaultyConfiguration as error:
-            faults += error.faults
-    if faults:
+    if faults or schema is None:
         raise FaultyConfiguration(faults)
     return Plans(catalogue, schema, register, manifest)
+
+
+def _schema(settings: Settings, catalogue: Catalogue) -> tuple[HubSchema | None, list[Fault]]:
+    """The schema, or the faults for which there is none."""
+    if not {settings.roles.identity, settings.roles.cases} <= catalogue.sources.keys():
+        return None, []
+    try:
+        return build(catalogue), []
+    except FaultyConfiguration as error:
+        return None, list(error.faults)
 
 
 def _key_faults(settings: Settings) -> list[Fault]:

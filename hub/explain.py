@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from authz.caller import Caller
-from authz.decide import decide
+from authz.decide import decide, decisions_on
 from authz.register import Decision, Purpose
 from hub.app import Plans
 from hub.config import Limits
@@ -48,10 +48,9 @@ def explain(
     plan = make_plan(plans.schema, document, document.operation(operation_name))
     caller = Caller("someone", "someone", purpose.roles, "office", "district", "issuer")
     verdict = decide(caller, purpose, plan.asked, datetime.datetime.now(datetime.UTC).date())
-    denied = {decision.item: decision for decision in verdict.denied}
-    decisions = tuple(denied.get(item) or purpose.decisions[item] for item in plan.asked.items)
+    decisions = decisions_on(purpose, plan.asked, verdict)
     steps: list[Step] = []
-    needed = lookups(plans.catalogue, purpose)
+    needed = lookups(plans.catalogue, purpose, verdict)
     cases, identity = plans.catalogue.cases, plans.catalogue.identity
     if plan.roots and needed.case:
         names = tuple(item.name for item in needed.case)
@@ -64,8 +63,8 @@ def explain(
         steps.append(Step("receipts", cases, RECIPIENT, names))
     by_root = [(root, (CASE if root.of_case else RECIPIENT,)) for root in plan.roots]
     households = {head: (head, MEMBER) for head in (RECIPIENT, APPLICANT)}
-    reach = Reach({RECIPIENT, APPLICANT}, households, {CASE: APPLICANT})
-    wants = wanted(by_root, reach, verdict.granted, limits.cost)
+    reach = Reach({RECIPIENT, APPLICANT}, households, {CASE: APPLICANT}, households)
+    wants = wanted(by_root, reach, verdict, limits.cost)
     known = {(cases, CASE)} if needed.case else set()
     if needed.recipient:
         known |= {(identity, person) for person in (RECIPIENT, APPLICANT, MEMBER)}

@@ -15,7 +15,7 @@ from hub.plan import make_plan, subjects
 from hub.project import Reading, project
 from hub.querylog.record import Because, reduced
 from hub.relate import Relating, lookups, relate
-from hub.rounds import Reach, layered, wanted
+from hub.rounds import layered, wanted
 from schema.view import View
 
 
@@ -44,12 +44,12 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
         declared = Declared(cases, request.reason, request.withhold, today)
         admitted = admit(caller, purpose, declared, plan, whom, limits)
         await entry.count(whom.recipients, admitted.purpose.limits.subjects_per_day)
-        granted, needed = admitted.verdict.granted, lookups(catalogue, admitted.purpose)
-        await entry.intend(whom.recipients, (*cases, *whom.cases), admitted.verdict, needed.names)
+        verdict = admitted.verdict
+        needed = lookups(catalogue, admitted.purpose, verdict)
+        await entry.intend(whom.recipients, (*cases, *whom.cases), verdict, needed.names)
         relating = Relating(caller, admitted, whom, cases)
         relation = await relate(hub.gatherer, catalogue, relating, entry)
-        reach = Reach(relation.reached, relation.households, relation.cases)
-        wants = wanted(whom.by_root, reach, granted, limits.cost)
+        wants = wanted(whom.by_root, relation.reach, verdict, limits.cost)
         await entry.intend_for(wants.people)
         concealed = conceal(catalogue, wants.items, relation.concealed)
         layers = layered(catalogue, concealed.wants, relation.known)
@@ -57,7 +57,7 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
         entry.calls += gathered.calls
         view = View(
             catalogue=catalogue,
-            granted=granted,
+            granted=verdict.granted,
             withheld=admitted.withheld,
             transforms=admitted.transforms,
             answers=relation.known | gathered.answers | concealed.answers(),
@@ -65,10 +65,12 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
             reached=frozenset(relation.reached),
             cases=relation.cases,
             known=relation.known.keys(),
+            derivable=verdict.derivable,
+            assessed=relation.assessed,
         )
         graphql, reading = hub.schema.graphql, Reading(view, about)
         projected = project(graphql, plan, request.variables, reading)
-        body = encode(projected, concealed.shown(entry.calls), reduced(admitted.verdict))
-        denied, unreached = admitted.verdict.denied, relation.unreached
-        await entry.outcome(view.settle(), denied, projected.codes, unreached, concealed.by_person)
+        body = encode(projected, concealed.shown(entry.calls), reduced(verdict))
+        unreached, kept = relation.unreached, concealed.by_person
+        await entry.outcome(view, verdict.denied, projected.codes, unreached, kept)
     return body

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 
 from graphql import (
     FieldNode,
@@ -29,15 +30,26 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues, get_argument_values
 
-from authz.decide import Asked
+from authz.decide import Asked, Inputs
 from hub.documents import Document
 from hub.errors import refused
-from schema.build import HubSchema
+from schema.build import HubSchema, Need
 from schema.needs import Group
 from sources.declaration import Item, exists_name
 
 ROWS = 8
 """What a field of a list weighs: lists of agencies are seldom longer, and often shorter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deriving:
+    """A derived answer: what it is worked out from, by whom that is asked of."""
+
+    name: str
+    recipient: frozenset[str]
+    applicant: frozenset[str]
+    member: frozenset[str]
+    leads: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,7 @@ class Root:
     member: frozenset[str]
     case: frozenset[str]
     leads: frozenset[str]
+    derived: tuple[Deriving, ...]
     cost: int
     member_cost: int
 
@@ -83,6 +96,7 @@ class Plan:
             others=_union(root.applicant | root.member for root in self.roots),
             case=_union(root.case for root in self.roots),
             leads=_union(root.leads for root in self.roots),
+            derived=_inputs(root.derived for root in self.roots),
         )
 
 
@@ -141,6 +155,19 @@ def subjects(plan: Plan, schema: HubSchema, variables: VariableValues) -> Subjec
     return Subjects(tuple(found))
 
 
+def _inputs(several: Iterable[tuple[Deriving, ...]]) -> dict[str, Inputs]:
+    """The inputs of every derived answer, over all the roots that ask for it."""
+    found: dict[str, Inputs] = {}
+    for derived in chain.from_iterable(several):
+        before = found.get(derived.name, Inputs(frozenset()))
+        found[derived.name] = Inputs(
+            before.own | derived.recipient,
+            before.others | derived.applicant | derived.member,
+            before.leads | derived.leads,
+        )
+    return found
+
+
 def _union(sets: Iterable[frozenset[str]]) -> tuple[str, ...]:
     return tuple(sorted(frozenset().union(*sets)))
 
@@ -152,6 +179,7 @@ class _Sink:
     member: set[str] = field(default_factory=set)
     case: set[str] = field(default_factory=set)
     leads: set[str] = field(default_factory=set)
+    derived: dict[str, _Sink] = field(default_factory=dict)
     cost: int = 1
     member_cost: int = 0
 
@@ -166,6 +194,18 @@ class _Sink:
         """Ask for items, and so for whether their source has a record at all."""
         for item in items:
             getattr(self, group).update((item.name, exists_name(item)))
+
+    def take(self, group: Group, need: Need) -> None:
+        """Ask for all that a field needs, whether to return it or to work with it."""
+        sink = self
+        if need.derivation is not None:
+            sink = self.derived.setdefault(need.derivation, _Sink())
+        sink.add(group, need.items)
+        if need.leads:
+            sink.add(group, need.leads)
+            sink.leads.update(item.name for item in need.leads)
+            sink.add("member", need.household)
+            self.member_cost += len(need.household)
 
 
 class _Walk:
@@ -199,6 +239,16 @@ class _Walk:
             member=frozenset(sink.member),
             case=frozenset(sink.case),
             leads=frozenset(sink.leads),
+            derived=tuple(
+                Deriving(
+                    name=name,
+                    recipient=frozenset(of.recipient),
+                    applicant=frozenset(of.applicant),
+                    member=frozenset(of.member),
+                    leads=frozenset(of.leads),
+                )
+                for name, of in sorted(sink.derived.items())
+            ),
             cost=sink.cost,
             member_cost=sink.member_cost,
         )
@@ -235,7 +285,7 @@ class _Walk:
         if name.startswith("__"):
             return False
         need = self._needs[kind, name]
-        sink.add(group, need.items)
+        sink.take(group, need)
         inner_group: Group = need.leads_to or group
         if need.leads_to == "member":
             if group == "member":

@@ -29,6 +29,7 @@ def differences(old: Register, new: Register) -> list[Change]:
     for code in sorted(old.purposes.keys() | new.purposes.keys()):
         before, after = old.purposes.get(code), new.purposes.get(code)
         changes += _items(code, before, after)
+        changes += _derivations(code, before, after)
         if before is not None and after is not None and before.roles & after.roles:
             changes += _reach(before, after)
     return changes
@@ -58,6 +59,38 @@ def _seen(purpose: Purpose | None) -> dict[tuple[str, str], Transform | None]:
         for role in purpose.roles
         for name, decision in purpose.decisions.items()
         if decision.allowed
+    }
+
+
+def _derivations(code: str, before: Purpose | None, after: Purpose | None) -> Iterator[Change]:
+    """Which derived answers every role is newly given by name, or no longer is."""
+    had, has = _named(before), _named(after)
+    for role, name in sorted(had.keys() | has.keys()):
+        was, now = had.get((role, name)), has.get((role, name))
+        if was != now:
+            exposes = now is True or was is False
+            yield Change(
+                "exposes" if exposes else "closes",
+                f"{_BY_NAME[now]} {role} `{name}` for {code}, before {_BEFORE[was]}",
+            )
+
+
+_BY_NAME = {
+    True: "newly gives, whatever of its items may be seen,",
+    False: "newly denies",
+    None: "leaves to its items whether to give",
+}
+_BEFORE = {True: "given by name", False: "denied by name", None: "as its items were"}
+
+
+def _named(purpose: Purpose | None) -> dict[tuple[str, str], bool]:
+    """The derived answers that are allowed or prohibited by name, by role."""
+    if purpose is None:
+        return {}
+    return {
+        (role, name): decision.allowed
+        for role in purpose.roles
+        for name, decision in purpose.derivations.items()
     }
 
 
@@ -123,7 +156,7 @@ def print_purpose(purpose: Purpose) -> None:
         ("Item", "Decision", "Rule"),
         [
             (name, "allow" if decision.allowed else "deny", decision.rule)
-            for name, decision in sorted(purpose.decisions.items())
+            for name, decision in sorted(({**purpose.decisions, **purpose.derivations}).items())
         ],
     )
 
@@ -145,6 +178,10 @@ def as_json(register: Register) -> dict[str, object]:
                     name: decision.transform.text if decision.transform else "whole"
                     for name, decision in sorted(purpose.decisions.items())
                     if decision.allowed
+                },
+                "derivations": {
+                    name: "allow" if decision.allowed else "prohibit"
+                    for name, decision in sorted(purpose.derivations.items())
                 },
             }
             for code, purpose in sorted(register.purposes.items())

@@ -17,6 +17,7 @@ from authz.decide import (
     Paid,
     Receipts,
     RecipientFacts,
+    Verdict,
     conceals,
     judge_case,
     judge_receipts,
@@ -28,6 +29,7 @@ from hub.errors import RequestRefused, error, refused
 from hub.gather import Ask, Gathered, Gatherer
 from hub.plan import Subjects
 from hub.querylog.record import Entry
+from hub.rounds import Reach
 from schema.view import Answer, State
 from sources.adapter import BROKEN, Context
 from sources.declaration import Catalogue, Item
@@ -59,19 +61,27 @@ _KEY = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}\Z")
 class Relation:
     """Who is reached, whose household is whose, and which cases give a reason.
 
-    `known` are the people whom the identity register was found to know and the cases that there
-    are, without values. `concealed` are those whose whereabouts are kept from the purpose.
-    `unreached` holds the rule for each who is not reached; it goes to the log and to no answer.
+    `households` are those that may be shown, `assessed` those over which derived answers may be
+    worked out. `known` are the people whom the identity register was found to know and the cases
+    that there are, without values. `concealed` are those whose whereabouts are kept from the
+    purpose. `unreached` holds the rule for each who is not reached; it goes to the log and to no
+    answer.
     `context` is what agencies are told from now on.
     """
 
     context: Context
     reached: set[str] = field(default_factory=set)
     households: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    assessed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     cases: dict[str, str] = field(default_factory=dict)
     known: dict[tuple[str, str], Answer] = field(default_factory=dict)
     concealed: set[str] = field(default_factory=set)
     unreached: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def reach(self) -> Reach:
+        """Who is reached."""
+        return Reach(self.reached, self.households, self.cases, self.assessed)
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,7 @@ class Lookups:
         return tuple(item.name for item in (*self.case, *self.recipient, *self.receipts))
 
 
-def lookups(catalogue: Catalogue, purpose: Purpose) -> Lookups:
+def lookups(catalogue: Catalogue, purpose: Purpose, verdict: Verdict) -> Lookups:
     """What has to be looked up before a purpose reaches anyone.
 
     Invariant: case facts come from the case register and household facts from the identity
@@ -99,7 +109,7 @@ def lookups(catalogue: Catalogue, purpose: Purpose) -> Lookups:
         found = (catalogue.held_by(source, place) for place in places)
         return tuple(item for item in found if item is not None)
 
-    related = purpose.relation in ("case", "receipt")
+    related = purpose.relation in ("case", "receipt") or bool(verdict.assessing)
     return Lookups(
         case=held(catalogue.cases, CASE_PLACES) if purpose.relation == "case" else (),
         recipient=held(catalogue.identity, RECIPIENT_PLACES) if related else (),
@@ -126,10 +136,10 @@ async def relate(
     """
     relation = Relation(entry.context(()))
     caller, purpose = relating.caller, relating.admitted.purpose
-    needed = lookups(catalogue, purpose)
+    needed = lookups(catalogue, purpose, relating.admitted.verdict)
     cases: list[CaseFacts] = []
     if needed.case:
-        cases = await _cases(gatherer, catalogue, relating, relation, entry)
+        cases = await _cases(gatherer, catalogue, relating, needed.case, relation, entry)
     applicants = [relation.cases[key] for key in relating.subjects.cases if key in relation.cases]
     asked = tuple(dict.fromkeys((*relating.subjects.recipients, *applicants)))
     facts: Mapping[str, RecipientFacts] = {}
@@ -162,12 +172,12 @@ async def _cases(
     gatherer: Gatherer,
     catalogue: Catalogue,
     relating: Relating,
+    items: tuple[Item, ...],
     relation: Relation,
     entry: Entry,
 ) -> list[CaseFacts]:
     """Look up every case named; those that give a reason, the rest refused or unreached."""
     purpose = relating.admitted.purpose
-    items = lookups(catalogue, purpose).case
     named = tuple(dict.fromkeys((*relating.named_cases, *relating.subjects.cases)))
     keys = tuple(key for key in named if _KEY.match(key))
     gathered = Gathered()
@@ -320,10 +330,14 @@ def _open_households(
     facts: Mapping[str, RecipientFacts],
     relation: Relation,
 ) -> None:
-    """Reach the members of the households that the operation may open, and of no others."""
-    granted = relating.admitted.verdict.granted
+    """Reach the members of the households that the operation may open, and of no others.
+
+    Over a household that it may assess only, answers are worked out, and no member is reached.
+    """
+    verdict = relating.admitted.verdict
     for root, keys in relating.subjects.by_root:
-        if not root.leads or not root.leads <= granted:
+        opens = bool(root.leads) and root.leads <= verdict.granted
+        if not opens and verdict.assessing.isdisjoint(each.name for each in root.derived):
             continue
         heads = [relation.cases.get(key) for key in keys] if root.of_case else keys
         for head in heads:
@@ -331,8 +345,10 @@ def _open_households(
                 continue
             members = facts[head].members or ()
             for member in (head, *members):
-                relation.households[member] = members
-                relation.reached.add(member)
+                relation.assessed[member] = members
+                if opens:
+                    relation.households[member] = members
+                    relation.reached.add(member)
                 relation.known.setdefault((identity, member), relation.known[identity, head])
                 if head in relation.concealed:
                     relation.concealed.add(member)

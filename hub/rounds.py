@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from authz.decide import Verdict
 from hub.errors import refused
 from hub.gather import Ask
 from hub.plan import Root
@@ -19,11 +20,15 @@ Key = tuple[Subject, str]
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Who is reached: people, the households they open, and cases with their applicants."""
+    """Who is reached: people, the households they open, and cases with their applicants.
+
+    `assessed` are the households over which derived answers may be worked out.
+    """
 
     people: Collection[str]
     households: Mapping[str, Sequence[str]]
     cases: Mapping[str, str]
+    assessed: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -42,14 +47,18 @@ class Wanted:
 def wanted(
     by_root: Iterable[tuple[Root, Sequence[str]]],
     reach: Reach,
-    granted: frozenset[str],
+    verdict: Verdict,
     most: int,
 ) -> Wanted:
     """What is wanted of whom. Raises RequestRefused where answering would cost more than `most`."""
     found = Wanted()
 
-    def want(subject: Subject, key: str, items: frozenset[str]) -> None:
-        asked = items & granted
+    granted = verdict.granted
+
+    def want(
+        subject: Subject, key: str, items: frozenset[str], usable: frozenset[str] = granted
+    ) -> None:
+        asked = items & usable
         if asked:
             found.items[subject, key] = found.items.get((subject, key), frozenset()) | asked
 
@@ -71,6 +80,12 @@ def wanted(
                 found.cost += root.member_cost * len(members)
                 for member in members:
                     want("person", member, root.member)
+            for derived in root.derived:
+                usable = verdict.derivable.get(derived.name, frozenset())
+                want("person", head, derived.applicant | derived.recipient, usable)
+                if derived.name in verdict.assessing:
+                    for member in reach.assessed.get(head, ()):
+                        want("person", member, derived.member, usable)
     if found.cost > most:
         raise refused("TOO_COSTLY", f"it would cost {found.cost}, {most} is the most")
     return found

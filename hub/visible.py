@@ -75,7 +75,7 @@ def _seen(schema: HubSchema, purposes: Iterable[Purpose]) -> Fields:
 
 
 def _items(need: Need) -> tuple[Item, ...]:
-    return (*need.items, *need.alone)
+    return (*need.items, *need.alone, *need.household)
 
 
 def _is_open(purpose: Purpose, need: Need) -> bool:
@@ -83,6 +83,10 @@ def _is_open(purpose: Purpose, need: Need) -> bool:
     items = _items(need)
     if need.leads_to == "member" and purpose.relation == "self":
         return False
+    if need.derivation is not None and purpose.roles and purpose.relation != "none":
+        named = purpose.derivations.get(need.derivation)
+        if named is not None:
+            return named.allowed
     return not items or any(_may_see(purpose, item) for item in items)
 
 

@@ -5,8 +5,9 @@ No agency is known here by name: its type, its fields and their needs come from 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import strawberry
@@ -16,7 +17,20 @@ from strawberry.schema.config import StrawberryConfig
 
 from schema.agency import record_type
 from schema.components import AssetKind, IncomeKind
-from schema.needs import KEY, Area, Covered, Items, Leads, Needs, Place, Rows
+from schema.needs import (
+    KEY,
+    MEMBERS,
+    Area,
+    Covered,
+    Derived,
+    Inputs,
+    Items,
+    Leads,
+    Needs,
+    OfHousehold,
+    Place,
+    Rows,
+)
 from schema.programmes import programmes
 from schema.query import person_types, query_type
 from schema.scalars import SCALARS
@@ -29,12 +43,16 @@ class Need:
     """What one field needs, in items.
 
     `alone`: needed only where the field's selection names no item itself. `leads_to`: whom what
-    is selected below is asked of, where that is somebody else.
+    is selected below is asked of, where that is somebody else. `household` is needed of every
+    member too, whom `leads` lead to. With a `derivation` all of it is worked with and not shown.
     """
 
     items: tuple[Item, ...] = ()
     alone: tuple[Item, ...] = ()
     leads_to: Literal["applicant", "member"] | None = None
+    household: tuple[Item, ...] = ()
+    leads: tuple[Item, ...] = ()
+    derivation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,11 @@ class HubSchema:
     needs: Mapping[tuple[str, str], Need]
     catalogue: Catalogue
     sdl: str
+
+    @cached_property
+    def derivations(self) -> frozenset[str]:
+        """The derived answers that a register may name."""
+        return frozenset(need.derivation for need in self.needs.values() if need.derivation)
 
 
 def build(catalogue: Catalogue) -> HubSchema:
@@ -106,12 +129,31 @@ def _need(catalogue: Catalogue, mark: Needs) -> Need:
             return Need(alone=items) if if_alone else Need(items)
         case Rows(prefix):
             return Need(alone=tuple(_below(catalogue, prefix)))
-        case Area(prefix):
-            items = tuple(_below(catalogue, prefix))
-            conditions = (entry for item in items for entry in catalogue.condition_items(item))
-            return Need((*items, *conditions))
+        case Area():
+            return Need(tuple(_inputs(catalogue, [mark])))
+        case OfHousehold(own, members) | Derived(own=own, members=members):
+            return Need(
+                items=tuple(_inputs(catalogue, own)),
+                household=tuple(_inputs(catalogue, members)),
+                leads=catalogue.at(MEMBERS) if members else (),
+                derivation=mark.name if isinstance(mark, Derived) else None,
+            )
         case Covered():
             return Need()
+
+
+def _inputs(catalogue: Catalogue, marks: Iterable[Inputs]) -> Iterator[Item]:
+    for mark in marks:
+        match mark:
+            case Place(place):
+                yield from catalogue.at(place)
+            case Items(names):
+                yield from (catalogue.items[name] for name in names)
+            case Area(prefix):
+                items = tuple(_below(catalogue, prefix))
+                yield from items
+                for item in items:
+                    yield from catalogue.condition_items(item)
 
 
 def _below(catalogue: Catalogue, prefix: str) -> Iterable[Item]:

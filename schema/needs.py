@@ -13,6 +13,8 @@ from typing import Any, Literal
 import strawberry
 
 KEY = "needs"
+MEMBERS = "household.members.id"
+"""The place of the item that leads to the members of a household."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,29 @@ class Covered:
     """Needs nothing beyond what its parent field needs already."""
 
 
-Needs = Place | Area | Rows | Items | Leads | Covered
+@dataclass(frozen=True, slots=True)
+class OfHousehold:
+    """Shows items of the person (`own`) and of every member of the household (`members`)."""
+
+    own: tuple[Inputs, ...] = ()
+    members: tuple[Inputs, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A derived answer: worked out from items of the person and of every member, showing none.
+
+    `name` is what the register allows or prohibits it by. Where a register says nothing of it,
+    every item it is worked out from has to be allowed by itself.
+    """
+
+    name: str
+    own: tuple[Inputs, ...] = ()
+    members: tuple[Inputs, ...] = ()
+
+
+Inputs = Place | Area | Items
+Needs = Place | Area | Rows | Items | Leads | Covered | OfHousehold | Derived
 Group = Literal["recipient", "applicant", "member", "case"]
 
 

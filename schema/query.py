@@ -212,7 +212,7 @@ def query_type(catalogue: Catalogue, recipient: Any, case: Any) -> Any:
         found = view.person(key)
         if found is None:
             return out_of_reach()
-        view.check(exists)
+        view.check(exists, view.granted)
         answer = view.answers.get((exists.source, key))
         if answer is not None and answer.state is State.ABSENT:
             return out_of_reach()
@@ -231,7 +231,7 @@ def query_type(catalogue: Catalogue, recipient: Any, case: Any) -> Any:
 
     def one_case(info: strawberry.Info, reference: strawberry.ID) -> Any:
         view: View = info.context.view
-        view.check(case_exists)
+        view.check(case_exists, view.granted)
         applicant = view.cases.get(reference)
         if applicant is None:
             raise out_of_reach()

@@ -73,7 +73,9 @@ class Denial:
 class View:
     """Everything gathered for one operation, and what of it has been released.
 
-    `known` are sources and keys of which a look-up has told that there is a record.
+    `known` are sources and keys of which a look-up has told that there is a record. `derivable`
+    says what each derived answer may be worked out from, and `assessed` whom it is about: the
+    members of the households, where they are known.
     """
 
     catalogue: Catalogue
@@ -85,7 +87,10 @@ class View:
     reached: frozenset[str]
     cases: Mapping[str, str] = field(default_factory=dict)
     known: Collection[tuple[str, str]] = ()
+    derivable: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    assessed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     released: dict[str, set[str]] = field(default_factory=dict)
+    derived: dict[str, set[str]] = field(default_factory=dict)
     _shown: list[tuple[Keyed, Sequence[Item]]] = field(default_factory=list)
 
     @staticmethod
@@ -113,20 +118,11 @@ class View:
                     owner.release(item)
         return self.released
 
-    def check(self, item: Item) -> None:
+    def check(self, item: Item, granted: Collection[str]) -> None:
         """Invariant: an item that was not granted is not read. Raises NotKnown."""
-        if item.name not in self.granted:
+        if item.name not in granted:
             denial = self.withheld.get(item.name)
             raise withheld(denial or Denial(item.name, "not granted", "ask for it by name"))
-
-    def check_whole(self, item: Item) -> None:
-        """Refuse to compute with what is released reduced only: it would tell the whole.
-
-        Raises NotKnown.
-        """
-        if item.name in self.transforms:
-            rule = "it is released reduced only, and nothing is computed from it"
-            raise withheld(Denial(item.name, rule, "ask for the item itself"))
 
     def reduced(self, item: Item, value: Any) -> Any:
         """The value as the purpose may see it."""
@@ -135,15 +131,40 @@ class View:
 
 
 class Keyed:
-    """Reads the values that sources hold on one key: a person or a case."""
+    """Reads the values that sources hold on one key: a person or a case.
 
-    def __init__(self, view: View, key: str) -> None:
+    Reading for a derived answer (`derivation`), it reads what that may be worked out from, whole,
+    and what it releases is the derived answer and none of the items.
+    """
+
+    def __init__(self, view: View, key: str, derivation: str | None = None) -> None:
         self.view = view
         self.key = key
+        self.derivation = derivation
+
+    @property
+    def granted(self) -> Collection[str]:
+        """The items that may be read."""
+        if self.derivation is None:
+            return self.view.granted
+        return self.view.derivable.get(self.derivation, frozenset())
+
+    def check(self, item: Item) -> None:
+        """Raise NotKnown where the item may not be read."""
+        self.view.check(item, self.granted)
+
+    def check_whole(self, item: Item) -> None:
+        """Refuse to compute with what is released reduced only: it would tell the whole.
+
+        Raises NotKnown.
+        """
+        if self.derivation is None and item.name in self.view.transforms:
+            rule = "it is released reduced only, and nothing is computed from it"
+            raise withheld(Denial(item.name, rule, "ask for the item itself"))
 
     def answer(self, item: Item) -> Answer:
         """What the item's source said of this key. Raises NotKnown."""
-        self.view.check(item)
+        self.check(item)
         answer = self.view.answers.get((item.source, self.key))
         if answer is None:
             raise unavailable(item.source, Failure("SOURCE_UNAVAILABLE"))
@@ -153,6 +174,9 @@ class Keyed:
 
     def release(self, item: Item) -> None:
         """Remember that the item of this key is released, and with it that there is a record."""
+        if self.derivation is not None:
+            self.view.derived.setdefault(self.key, set()).add(self.derivation)
+            return
         self.view.released.setdefault(self.key, set()).update((item.name, exists_name(item)))
 
     def value(self, item: Item) -> Any:
@@ -169,7 +193,7 @@ class Keyed:
 
         Raises NotKnown.
         """
-        self.view.check_whole(item)
+        self.check_whole(item)
         return self._stored(item)
 
     def _stored(self, item: Item) -> Any:
@@ -187,12 +211,12 @@ class Keyed:
         None where the source has no record of the person, or no such list.
         """
         rows = self.peek_rows(items)
-        self.view.show_list(self, [item for item in items if item.name in self.view.granted])
+        self.view.show_list(self, [item for item in items if item.name in self.granted])
         return rows
 
     def peek_rows(self, items: Sequence[Item]) -> list[Row] | None:
         """The rows of the list that these items are columns of. Raises NotKnown."""
-        granted = [item for item in items if item.name in self.view.granted]
+        granted = [item for item in items if item.name in self.granted]
         answer = self.answer((granted or items)[0])
         rows = None if answer.state is State.ABSENT else answer.values.get(items[0].path[0], BROKEN)
         if rows is BROKEN:
@@ -213,6 +237,14 @@ class Keyed:
                 return value
         return None
 
+    def peek_at(self, place: str) -> Any:
+        """The value at a place as `read` finds it, whole, to compute with. Raises NotKnown."""
+        for item in self.view.catalogue.at(place):
+            value = self.peek(item)
+            if value is not None:
+                return value
+        return None
+
     def listed(self, prefix: str) -> list[Row] | None:
         """The rows of every list that has columns at places below the prefix."""
         found: list[Row] | None = None
@@ -225,6 +257,18 @@ class Keyed:
 
 class Person(Keyed):
     """One recipient in the view."""
+
+    def deriving(self, derivation: str) -> Person:
+        """The same person, read to work out a derived answer."""
+        return Person(self.view, self.key, derivation)
+
+    @property
+    def household(self) -> list[Person] | None:
+        """The members of the household, the person included; None where they are not known."""
+        members = self.view.assessed.get(self.key)
+        if members is None:
+            return None
+        return [Person(self.view, member, self.derivation) for member in members]
 
 
 class Row:
@@ -246,11 +290,11 @@ class Row:
 
     def peek(self, item: Item) -> Any:
         """The value of a column, whole, to compute with. Raises NotKnown."""
-        self.owner.view.check_whole(item)
+        self.owner.check_whole(item)
         return self._stored(item)
 
     def _stored(self, item: Item) -> Any:
-        self.owner.view.check(item)
+        self.owner.check(item)
         value = self.values.get(item.path[1], BROKEN)
         if value is BROKEN:
             raise broken(item)

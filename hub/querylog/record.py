@@ -27,6 +27,7 @@ from hub.gather import Call
 from hub.plan import Plan
 from hub.querylog.quota import Quota
 from hub.querylog.store import LogUnavailable, Store
+from schema.view import View
 from sources.adapter import Context
 from sources.declaration import Catalogue
 
@@ -137,6 +138,7 @@ class Entry:
         """
         self._scope = {
             "granted": sorted(verdict.granted),
+            "derivable": {name: sorted(items) for name, items in verdict.derivable.items()},
             "reduced": reduced(verdict),
             "lookups": sorted(lookups),
             "casesNamed": [self._log.pseudonyms.of(case) for case in dict.fromkeys(cases)],
@@ -151,7 +153,7 @@ class Entry:
 
     async def _intend(self, subjects: list[str]) -> None:
         pseudonyms = [self._log.pseudonyms.of(subject) for subject in subjects]
-        requested = self._because.plan.asked.items
+        requested = self._because.plan.asked.every
         await self._append(
             "INTENT", {"subjects": pseudonyms, "requested": requested, **self._scope}
         )
@@ -164,7 +166,7 @@ class Entry:
             {
                 "outcome": "refused",
                 "errors": refusal.codes,
-                "requested": self._because.plan.asked.items,
+                "requested": self._because.plan.asked.every,
                 "denied": _denied(decisions),
                 "sources": self._sources(),
             },
@@ -172,7 +174,7 @@ class Entry:
 
     async def outcome(
         self,
-        released: Mapping[str, Iterable[str]],
+        view: View,
         denied: Sequence[Decision],
         errors: Sequence[str],
         unreached: Mapping[str, str],
@@ -194,7 +196,11 @@ class Entry:
                     {"subject": pseudonym(subject), "sources": sources}
                     for subject, sources in concealed.items()
                 ],
-                "disclosed": self._disclosed(released),
+                "disclosed": self._disclosed(view.settle()),
+                "derived": {
+                    name: [pseudonym(key) for key, names in view.derived.items() if name in names]
+                    for name in sorted(set().union(*view.derived.values()))
+                },
                 "sources": self._sources(),
             },
         )
@@ -257,4 +263,8 @@ def reduced(verdict: Verdict) -> dict[str, str]:
 
 
 def _denied(decisions: Sequence[Decision]) -> list[dict[str, str]]:
-    return [{"item": entry.item, "rule": entry.rule} for entry in decisions]
+    return [
+        {"item": entry.item, "rule": entry.rule}
+        | ({} if entry.derivation is None else {"derivation": entry.derivation})
+        for entry in decisions
+    ]
