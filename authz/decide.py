@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from authz.caller import Caller
-from authz.register import Decision, Purpose
+from authz.register import ALONE, BY_CASE, OF_NOBODY, Decision, Purpose
 from authz.transform import Transform
 
 
@@ -86,7 +86,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class CaseFacts:
-    """A case as the case register holds it."""
+    """A case as the case register holds it; `official` is who is in charge, where that counts."""
 
     reference: str
     programme: str | None
@@ -94,6 +94,7 @@ class CaseFacts:
     applicant: str | None
     office: str | None
     state: str | None
+    official: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +113,15 @@ class RecipientFacts:
 
     `members` is None where the register does not know them: nobody, then, is known not to be one.
     `protected` is set unless it is known of all the household that no address is kept safe.
+    `relation`, to the head of the household, and `birth` are looked up where they count.
     """
 
     household: str | None
     district: str | None
     members: tuple[str, ...] | None
     protected: bool = False
+    relation: str | None = None
+    birth: datetime.date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +191,7 @@ def _decide_derived(
     else:
         whole = purpose.open_items - purpose.transforms.keys()
         others = inputs.leads | (inputs.others - inputs.own)
-        hidden = others if purpose.relation == "self" else frozenset()
+        hidden = others if purpose.relation in ALONE else frozenset()
         usable = {item for item in inputs.items if item in whole and item not in hidden}
     usable = {item for item in usable if purpose.exists[item] in usable}
     return frozenset(usable), tuple(
@@ -208,21 +212,21 @@ def _unusable(purpose: Purpose, name: str, item: str) -> Decision:
 
 def _decide_returned(purpose: Purpose, asked: Asked) -> Verdict:
     """Decide the items that are to be returned."""
-    if purpose.relation in ("case", "none") and asked.item_set <= purpose.open_items:
+    if purpose.relation in BY_CASE and asked.item_set <= purpose.open_items:
         return Verdict(asked.item_set, (), _transforms(purpose, asked.item_set))
     decisions = [purpose.decisions[item] for item in asked.items]
     denied = [decision for decision in decisions if not decision.allowed]
-    if purpose.relation == "self":
+    if purpose.relation in ALONE:
         # Without the items that lead to others, nothing else is asked of them.
         of_others = {*asked.others} - ({*asked.own} if asked.leads else set())
         of_others |= {*asked.leads, *asked.case}
-        rule = f"`{purpose.code}` reads one's own record and nothing else"
+        rule = f"`{purpose.code}` {ALONE[purpose.relation]}"
         denied += [
             Decision(
                 item,
                 False,
                 rule,
-                "ask for your own record only, without the members of the household",
+                "leave cases and the members of the household out",
             )
             for item in asked.items
             if item in of_others and purpose.decisions[item].allowed
@@ -255,12 +259,12 @@ def _refusal(caller: Caller, purpose: Purpose, today: datetime.date) -> tuple[st
         return f"`{purpose.code}` is for {roles}", "ask under a purpose of your own role"
     if invalid := purpose.valid.refuses(today):
         return f"`{purpose.code}` {invalid}", "ask under a purpose that is valid"
-    if purpose.relation == "none":
+    if purpose.relation in OF_NOBODY:
         return f"`{purpose.code}` reaches no person", "ask under a purpose that does"
     if None in caller.recipients:
         rule = "the token does not say who the caller is as a resident"
         return rule, "have the identity provider send the claim, so that own records are refused"
-    if purpose.relation == "self":
+    if purpose.relation in ("self", "household"):
         return None
     if caller.office is None or (purpose.jurisdiction == "district" and caller.district is None):
         rule = "the token does not say the caller's office and district"
@@ -281,6 +285,8 @@ def judge_case(caller: Caller, purpose: Purpose, facts: CaseFacts | None) -> str
         return f"the case is of a programme that `{purpose.code}` does not cover"
     if facts.household is None or facts.applicant is None:
         return "the case names no household"
+    if purpose.relation == "assigned" and facts.official != caller.person:
+        return "the case is in the charge of another official"
     return None
 
 
@@ -290,10 +296,12 @@ def judge_recipient(
     recipient: str,
     facts: RecipientFacts | None,
     cases: Iterable[CaseFacts],
+    opened: Collection[str] = (),
 ) -> str | None:
     """Why the caller may not reach a recipient; None where they may, as far as these facts tell.
 
-    Where the purpose rests on receipts, `judge_receipts` has to agree too.
+    Where the purpose rests on receipts, `judge_receipts` has to agree too. `opened` are those for
+    whom the caller has a break-glass. `judge_child` decides for the relation `household`.
     """
     if purpose.relation == "self":
         own = all(each == recipient for each in caller.recipients)
@@ -308,9 +316,11 @@ def judge_recipient(
         facts.district is None or facts.district != caller.district
     ):
         return "outside the caller's district"
-    if purpose.relation == "case":
+    if purpose.relation in BY_CASE:
         households: Collection[str | None] = {case.household for case in cases}
         return None if facts.household in households else "no case concerns the household"
+    if purpose.relation == "break-glass":
+        return None if recipient in opened else "no break-glass is open"
     return None if purpose.relation == "receipt" else "the purpose reaches no person"
 
 

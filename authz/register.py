@@ -18,11 +18,24 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from authz.obligations import Lack, Obligations, break_glass_lacks, oversight_lacks
 from authz.transform import Transform
 from sources.declaration import CATEGORIES, Catalogue, Item, exists_name
 from sources.fault import Fault, Places, nearest, shape_faults
 
-Relation = Literal["case", "receipt", "self", "none"]
+Relation = Literal[
+    "case", "assigned", "receipt", "self", "household", "break-glass", "oversight", "none"
+]
+BY_CASE: frozenset[Relation] = frozenset({"case", "assigned"})
+"""The relations that rest on a case."""
+OF_NOBODY: frozenset[Relation] = frozenset({"oversight", "none"})
+"""The relations by which no person is reached."""
+ALONE: Mapping[Relation, str] = {
+    "self": "reads one's own record and nothing else",
+    "household": "reads one's own record and one's children's, each by its id, and nothing else",
+    "break-glass": "reaches the recipient named and nothing else",
+}
+"""The relations that reach the recipients named and nobody by way of them, in words."""
 
 
 class _Strict(BaseModel):
@@ -88,16 +101,14 @@ class Validity(_Strict):
 
 
 class Limits(_Strict):
-    """How many distinct recipients one operation may name, and one person may see in a day."""
+    """How many distinct recipients one operation may name, and one person may see in a day.
+
+    `minutes`: how long a break-glass stays open.
+    """
 
     subjects_per_operation: int | None = Field(default=None, ge=1)
     subjects_per_day: int | None = Field(default=None, ge=1)
-
-
-class Obligations(_Strict):
-    """What must be done along with an allow. `reason`: the fewest characters of a reason."""
-
-    reason: int | None = Field(default=None, ge=1, le=1000)
+    minutes: int = Field(default=15, ge=1, le=60)
 
 
 class _Table(_Strict):
@@ -163,7 +174,7 @@ class Purpose:
     @property
     def case_needed(self) -> bool:
         """Whether the caller must name a case."""
-        return self.relation == "case"
+        return self.relation in BY_CASE
 
     @cached_property
     def allowed_items(self) -> tuple[str, ...]:
@@ -267,10 +278,12 @@ def _faults(
     line = list(_line(code, tables))
     if tables[line[-1]].parent == code:
         yield fault(("parent",), "the purpose is its own ancestor", "break the circle")
-    if table.relation in ("case", "receipt") and table.roles and not table.programmes:
+    if table.relation in (*BY_CASE, "receipt") and table.roles and not table.programmes:
         yield fault(("programmes",), "no programme is covered", "name at least one")
     if table.valid.since and table.valid.until and table.valid.since > table.valid.until:
         yield fault(("valid",), "it ends before it begins", "correct `since` or `until`")
+    for lack in _lacks(table, tables):
+        yield fault(lack.keys, lack.message, lack.remedy)
     yield from _selection_faults(table, catalogue, fault)
     entries = [(name, tables[name]) for name in line]
     allowed = [
@@ -303,6 +316,16 @@ def _derivation_faults(
             message = f"`{name}` is allowed and prohibited"
             place = places.describe(("allow", "derivations"))
             yield Fault(file, place, message, "take it out of one of the two")
+
+
+def _lacks(table: _Table, tables: Mapping[str, _Table]) -> Iterator[Lack]:
+    """What is missing for the obligations to be met."""
+    overseen = (entry for entry in tables.values() if entry.relation == "oversight")
+    yield from oversight_lacks(
+        table.obligations, {role for each in overseen for role in each.roles}
+    )
+    if table.relation == "break-glass":
+        yield from break_glass_lacks(table.obligations, table.limits.subjects_per_operation)
 
 
 def _selection_faults(

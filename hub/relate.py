@@ -7,6 +7,7 @@ is reached, and which people make up whose household.
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,8 @@ from authz.decide import (
     judge_receipts,
     judge_recipient,
 )
-from authz.register import Purpose
+from authz.household import judge_child
+from authz.register import BY_CASE, OF_NOBODY, Purpose
 from hub.admission import Admitted
 from hub.errors import RequestRefused, error, refused
 from hub.gather import Ask, Gathered, Gatherer
@@ -41,6 +43,7 @@ CASE_PLACES = (
     "case.office",
     "case.state",
 )
+OFFICIAL_PLACES = ("case.official",)
 RECIPIENT_PLACES = (
     "household.id",
     "identity.district",
@@ -48,6 +51,7 @@ RECIPIENT_PLACES = (
     "household.members.id",
     "household.members.protected",
 )
+CHILD_PLACES = ("household.relationToHead", "identity.birthDate")
 RECEIPT_PLACES = (
     "benefits.receipts.programme",
     "benefits.receipts.office",
@@ -109,10 +113,12 @@ def lookups(catalogue: Catalogue, purpose: Purpose, verdict: Verdict) -> Lookups
         found = (catalogue.held_by(source, place) for place in places)
         return tuple(item for item in found if item is not None)
 
-    related = purpose.relation in ("case", "receipt") or bool(verdict.assessing)
+    related = purpose.relation not in OF_NOBODY | {"self"} or bool(verdict.assessing)
+    cases = (*CASE_PLACES, *(OFFICIAL_PLACES if purpose.relation == "assigned" else ()))
+    people = (*RECIPIENT_PLACES, *(CHILD_PLACES if purpose.relation == "household" else ()))
     return Lookups(
-        case=held(catalogue.cases, CASE_PLACES) if purpose.relation == "case" else (),
-        recipient=held(catalogue.identity, RECIPIENT_PLACES) if related else (),
+        case=held(catalogue.cases, cases) if purpose.relation in BY_CASE else (),
+        recipient=held(catalogue.identity, people) if related else (),
         receipts=held(catalogue.cases, RECEIPT_PLACES) if purpose.relation == "receipt" else (),
     )
 
@@ -144,11 +150,12 @@ async def relate(
     asked = tuple(dict.fromkeys((*relating.subjects.recipients, *applicants)))
     facts: Mapping[str, RecipientFacts] = {}
     if needed.recipient and asked:
-        facts = await _recipients(gatherer, catalogue, needed.recipient, asked, relation, entry)
+        own = caller.recipients if purpose.relation == "household" else ()
+        people = tuple(dict.fromkeys((*asked, *filter(None, own))))
+        facts = await _recipients(gatherer, catalogue, needed.recipient, people, relation, entry)
     for key in asked:
-        rule = judge_recipient(caller, purpose, key, facts.get(key), cases)
-        _settle(relation, key, rule)
-        if conceals(purpose, facts.get(key)):
+        _settle(relation, key, _judge(relating, key, facts, cases))
+        if key not in caller.recipients and conceals(purpose, facts.get(key)):
             relation.concealed.add(key)
     if needed.receipts and relation.reached:
         await _receipts(gatherer, catalogue, relating, needed.receipts, relation, entry)
@@ -158,6 +165,17 @@ async def relate(
             del relation.cases[reference]
     _open_households(catalogue.identity, relating, facts, relation)
     return relation
+
+
+def _judge(
+    relating: Relating, key: str, facts: Mapping[str, RecipientFacts], cases: Sequence[CaseFacts]
+) -> str | None:
+    """Why the caller may not reach a recipient, by these facts; None where they may."""
+    caller, purpose = relating.caller, relating.admitted.purpose
+    if purpose.relation == "household":
+        today = datetime.datetime.now(datetime.UTC).date()
+        return judge_child(caller, key, facts.get(key), facts.get(caller.recipient or ""), today)
+    return judge_recipient(caller, purpose, key, facts.get(key), cases)
 
 
 def _settle(relation: Relation, key: str, rule: str | None) -> None:
@@ -222,6 +240,7 @@ def _case_facts(catalogue: Catalogue, reference: str, answer: Answer | None) -> 
         applicant=at("case.applicant"),
         office=at("case.office"),
         state=at("case.state"),
+        official=at("case.official"),
     )
 
 
@@ -271,7 +290,15 @@ def _recipient_facts(catalogue: Catalogue, answer: Answer) -> RecipientFacts:
     if flag is not None:
         flags += [row.get(flag.path[-1]) for row in rows or ()]
     protected = any(value is not False for value in flags)
-    return RecipientFacts(at("household.id"), at("identity.district"), members, protected)
+    birth = catalogue.held_by(catalogue.identity, "identity.birthDate")
+    return RecipientFacts(
+        household=at("household.id"),
+        district=at("identity.district"),
+        members=members,
+        protected=protected,
+        relation=at("household.relationToHead"),
+        birth=answer.values.get(birth.path[0]) if birth is not None else None,
+    )
 
 
 async def _receipts(

@@ -25,7 +25,7 @@ from graphql import (
 )
 
 from authz.caller import Caller
-from authz.register import Purpose, Register
+from authz.register import ALONE, BY_CASE, OF_NOBODY, Purpose, Register
 from schema.build import HubSchema, Need
 from sources.declaration import Item
 
@@ -81,9 +81,9 @@ def _items(need: Need) -> tuple[Item, ...]:
 def _is_open(purpose: Purpose, need: Need) -> bool:
     """Whether a field needs no item, or the purpose may see one that it needs."""
     items = _items(need)
-    if need.leads_to == "member" and purpose.relation == "self":
+    if need.leads_to == "member" and purpose.relation in ALONE:
         return False
-    if need.derivation is not None and purpose.roles and purpose.relation != "none":
+    if need.derivation is not None and purpose.roles and purpose.relation not in OF_NOBODY:
         named = purpose.derivations.get(need.derivation)
         if named is not None:
             return named.allowed
@@ -92,9 +92,9 @@ def _is_open(purpose: Purpose, need: Need) -> bool:
 
 def _may_see(purpose: Purpose, item: Item) -> bool:
     """Whether `decide` grants the item to somebody who may use the purpose, asked by itself."""
-    if not purpose.roles or purpose.relation == "none":
+    if not purpose.roles or purpose.relation in OF_NOBODY:
         return False
-    if item.subject == "case" and purpose.relation != "case":
+    if item.subject == "case" and purpose.relation not in BY_CASE:
         return False
     decisions = purpose.decisions
     return decisions[item.name].allowed and decisions[purpose.exists[item.name]].allowed

@@ -193,7 +193,7 @@ def test_ones_own_record_gives_nothing_of_members_or_cases(
     verdict = decide(CITIZEN, OWN, asked, TODAY)
     rule, remedy = (
         "`own` reads one's own record and nothing else",
-        "ask for your own record only, without the members of the household",
+        "leave cases and the members of the household out",
     )
     assert verdict.denied == tuple(Decision(item, False, rule, remedy) for item in items)
     assert verdict.granted == frozenset(asked.items) - set(items)
@@ -555,3 +555,35 @@ def test_a_grant_carries_how_its_items_are_reduced() -> None:
     purpose = replace(PENSION, decisions={**PENSION.decisions, "tax.pay": reduced})
     verdict = decide(CASEWORKER, purpose, ASKED, TODAY)
     assert verdict.transforms == {"tax.pay": Transform(band=(0, 10))}
+
+
+ASSIGNED = replace(PENSION, code="assigned", relation="assigned")
+GLASS = replace(PENSION, code="glass", relation="break-glass", jurisdiction="none")
+
+
+def test_a_case_is_assigned_to_the_official_it_names_and_to_no_other() -> None:
+    facts = CaseFacts("C1", "basic-pension", "H1", "someone", "office-1", "open", "official-1")
+    assert judge_case(CASEWORKER, ASSIGNED, facts) is None
+    rule = "the case is in the charge of another official"
+    for official in ("official-2", None):
+        assert judge_case(CASEWORKER, ASSIGNED, replace(facts, official=official)) == rule
+    assert judge_case(CASEWORKER, PENSION, replace(facts, official="official-2")) is None
+
+
+def test_a_break_glass_reaches_whom_it_was_opened_for_but_never_ones_own_household() -> None:
+    facts = RecipientFacts("H1", "26350", ("someone",))
+    assert judge_recipient(CASEWORKER, GLASS, "someone", facts, (), {"someone"}) is None
+    rule = "no break-glass is open"
+    assert judge_recipient(CASEWORKER, GLASS, "someone", facts, (), {"else"}) == rule
+    own = replace(facts, members=("someone", "me"))
+    found = judge_recipient(CASEWORKER, GLASS, "someone", own, (), {"someone"})
+    assert found == "the caller's own household"
+    assert judge_recipient(CASEWORKER, GLASS, "x", None, (), {"x"}) == "no such recipient"
+
+
+def test_a_break_glass_opens_neither_members_nor_cases() -> None:
+    for asked in (replace(WITH_MEMBERS, leads=("tax.pay",)), WITH_CASE):
+        denied = decide(CASEWORKER, GLASS, asked, TODAY).denied
+        assert {decision.rule for decision in denied} == {
+            "`glass` reaches the recipient named and nothing else"
+        }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from authz.obligations import Obligations, SecondApprover
 from authz.register import Decision, Register, read_register
 from authz.transform import Transform
 from sources.declaration import Catalogue, read_catalogue
@@ -279,8 +280,8 @@ FAULTS: Mapping[str, tuple[dict[str, str], list[str]]] = {
     "an unknown relation": (
         {"root": ROOT + 'relation = "friend"\n'},
         [
-            "root.toml: relation (line 3): input should be 'case', 'receipt', 'self' or 'none'; "
-            "correct the value"
+            "root.toml: relation (line 3): input should be 'case', 'assigned', 'receipt', "
+            "'self', 'household', 'break-glass', 'oversight' or 'none'; correct the value"
         ],
     ),
     "what is not TOML": (
@@ -420,3 +421,63 @@ def test_the_version_is_that_of_the_purposes_alone(read: Read, tmp_path: Path) -
     before = register_of(read(root=ROOT)).version
     (tmp_path / "README.md").write_text("About the register")
     assert register_of(read()).version == before
+
+
+OVERSIGHT = (
+    'title = "Approve and review"\n'
+    + BASIS
+    + 'relation = "oversight"\nroles = ["supervisor", "officer"]\n'
+)
+GLASS = (
+    ROOT
+    + ROLES
+    + 'relation = "break-glass"\n[limits]\nsubjects_per_operation = 1\n'
+    + "[obligations]\nreason = 40\nnotice = true\nreview_days = 7\n"
+    + SEEN
+)
+
+
+def test_obligations_are_read_in_full(read: Read) -> None:
+    text = (
+        ROOT
+        + "[obligations]\nreason = 30\nnotice = true\nreview_days = 7\n"
+        + 'second_approver = { roles = ["supervisor"], hours = 8 }\n'
+    )
+    purposes = register_of(read(root=text, oversight=OVERSIGHT)).purposes
+    assert purposes["root"].obligations == Obligations(
+        reason=30,
+        second_approver=SecondApprover(roles=("supervisor",), hours=8),
+        notice=True,
+        review_days=7,
+    )
+
+
+def test_a_break_glass_is_told_all_obligations_it_lacks(read: Read) -> None:
+    light = ROOT + ROLES + 'relation = "break-glass"\n[obligations]\nreason = 5\n'
+    assert faults_of(read(root=light, oversight=OVERSIGHT)) == [
+        "root.toml: obligations.reason (line 6): a break-glass needs a reason of 20 characters"
+        " or more; give the fewest characters",
+        "root.toml: obligations.notice (line 5): a break-glass is told to the recipient;"
+        " write `notice = true`",
+        "root.toml: obligations.review_days (line 5): a break-glass is reviewed; give the days",
+        "root.toml: limits.subjects_per_operation: a break-glass reaches one recipient; write 1",
+    ]
+
+
+def test_what_nobody_may_review_is_a_fault(read: Read) -> None:
+    (fault,) = faults_of(read(root=GLASS))
+    assert "no purpose of the relation `oversight` lets anybody approve or review it" in fault
+
+
+def test_a_second_approver_whom_no_role_lets_approve_is_a_fault(read: Read) -> None:
+    text = ROOT + '[obligations]\nsecond_approver = { roles = ["clerk"] }\n'
+    (fault,) = faults_of(read(root=text, oversight=OVERSIGHT))
+    assert "its second approver has no role that may approve" in fault
+    assert "name one of officer, supervisor" in fault
+
+
+def test_the_relation_assigned_needs_programmes_and_a_case(read: Read) -> None:
+    (fault,) = faults_of(read(root=ROOT + ROLES + 'relation = "assigned"\n'))
+    assert "no programme is covered" in fault
+    named = ROOT + ROLES + 'relation = "assigned"\nprogrammes = ["housing"]\n'
+    assert register_of(read(root=named)).purposes["root"].case_needed

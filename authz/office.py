@@ -1,0 +1,29 @@
+"""Whether the recipient is a colleague of the caller's office. Pure; what is not known denies."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+from authz.decide import RecipientFacts
+
+
+def judge_colleagues(
+    recipient: str,
+    facts: RecipientFacts | None,
+    officials: AbstractSet[str] | None,
+    *,
+    approved: bool,
+) -> str | None:
+    """Why a recipient is closed to the caller's office; None where it is not.
+
+    `officials` are the ids as residents of everyone who works at the caller's office, None where
+    that cannot be told. `approved`: somebody of another office has approved of this recipient.
+    """
+    if approved:
+        return None
+    if officials is None:
+        return "who works at the caller's office is not known"
+    household = (recipient, *((facts.members or ()) if facts is not None else ()))
+    if not officials.isdisjoint(household):
+        return "a colleague of the caller's office, or of a colleague's household"
+    return None
