@@ -20,7 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from authz.obligations import Lack, Obligations, break_glass_lacks, oversight_lacks
 from authz.transform import Transform
-from sources.declaration import CATEGORIES, Catalogue, Item, exists_name
+from sources.category import CATEGORIES
+from sources.declaration import Catalogue, Item, exists_name
 from sources.fault import Fault, Places, nearest, shape_faults
 
 Relation = Literal[
@@ -71,6 +72,11 @@ class Selection(_Strict):
         if item.source in self.sources:
             return f"source `{item.source}`"
         return None
+
+    def grant(self, item: Item) -> str | None:
+        """How it allows the item: what is more sensitive than its category, not through that."""
+        selection = self.model_copy(update={"categories": ()}) if item.is_apart else self
+        return selection.reason(item)
 
 
 class Naming(Selection):
@@ -347,7 +353,7 @@ def _selection_faults(
     for reduction in table.reduce:
         kind = reduction.to.kind
         for item in catalogue.items.values():
-            if reduction.reason(item) and not item.is_exists and not reduction.to.fits(item.type):
+            if reduction.grant(item) and not item.is_exists and not reduction.to.fits(item.type):
                 message = f"`{item.name}` is a {item.type}, which `{kind}` cannot reduce"
                 yield fault(("reduce",), message, "reduce it otherwise, or name other items")
 
@@ -406,11 +412,11 @@ def _decide_item(code: str, item: Item, line: list[tuple[str, _Table]]) -> Decis
             return Decision(item.name, False, rule, f"leave `{item.name}` out")
     for name, table in line:
         for reduction in table.reduce:
-            if reason := reduction.reason(item):
+            if reason := reduction.grant(item):
                 rule = f"`{name}` allows {reason}, reduced: {reduction.to.text}"
                 return Decision(item.name, True, rule, "", reduction.to)
     for name, table in line:
-        if reason := table.allow.reason(item):
+        if reason := table.allow.grant(item):
             return Decision(item.name, True, f"`{name}` allows {reason}", "")
     remedy = f"leave `{item.name}` out, or ask under a purpose that names it"
     return Decision(item.name, False, f"`{code}` does not name it", remedy)

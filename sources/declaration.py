@@ -16,26 +16,17 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from sources.category import CATEGORIES, Sensitivity
 from sources.fault import Fault, Places, nearest, shape_faults
 
 ItemType = Literal["String", "ID", "Int", "Float", "Boolean", "Date", "Month", "Won"]
 Subject = Literal["person", "case"]
 
-CATEGORIES: Mapping[str, str] = {
-    "identity": "dpv-pd:Identifying",
-    "contact": "dpv-pd:Contact",
-    "family": "dpv-pd:Family",
-    "income": "dpv-pd:Income",
-    "asset": "dpv-pd:OwnershipData",
-    "employment": "dpv-pd:ProfessionalEmployment",
-    "benefit": "dpv-pd:Benefit",
-    "health": "dpv-pd:Health",
-    "education": "dpv-pd:Education",
-    "case": "dpv-pd:Official",
-    "protection": "dpv:SensitivePersonalData",
-    "existence": "dpv:PersonalData",
-}
-"""The kinds of data an item may be of, each with its nearest W3C Data Privacy Vocabulary term."""
+Mark = Literal["S", "K"]
+"""S: a public source names it; K: common knowledge, to be checked before it is relied on."""
+
+Renewal = Literal["live", "daily", "monthly", "two-monthly", "half-yearly", "yearly", "event"]
+"""How often the agency renews a value; `event` is whenever something happens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +35,7 @@ class Item:
 
     `path` is where its value stands in a record: `(key,)`, or `(list, column)`, or `()` for the
     `exists` item, which is what selecting a record at all discloses. `whereabouts` marks what a
-    person's address could be worked out from.
+    person's address could be worked out from. `cite` is where a public source names the item.
     """
 
     name: str
@@ -62,6 +53,16 @@ class Item:
     codes: Mapping[str, str] = field(default_factory=dict)
     counts_when: tuple[tuple[str, str], ...] = ()
     whereabouts: bool = False
+    description_ko: str = ""
+    sensitivity: Sensitivity = "ordinary"
+    updated: Renewal | None = None
+    mark: Mark = "K"
+    cite: str | None = None
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it is more sensitive than its category, which then does not stand for it."""
+        return self.sensitivity != CATEGORIES[self.category].sensitivity
 
     @property
     def is_exists(self) -> bool:
@@ -88,6 +89,7 @@ class Source:
     field: str
     items: tuple[Item, ...]
     lists: Mapping[str, str]
+    lists_ko: Mapping[str, str]
     adapter_table: Mapping[str, Any]
     file: str
     places: Places
@@ -105,7 +107,9 @@ def _seconds(value: Any) -> float:
 
 
 def _category(value: str) -> str:
-    if value not in CATEGORIES or value == "existence":
+    if value == "existence":
+        raise ValueError("`existence` is of the item that comes by itself; use another category")
+    if value not in CATEGORIES:
         remedy = nearest(value, set(CATEGORIES) - {"existence"})
         raise ValueError(f"unknown category `{value}`; {remedy}")
     return value
@@ -123,6 +127,8 @@ class _SourceTable(_Strict):
     batch: int = Field(default=100, ge=1, le=10_000)
     timeout: Annotated[float, BeforeValidator(_seconds)] = 2.0
     field: str | None = None
+    updated: Renewal | None = None
+    cite: str | None = None
 
 
 class _ItemTable(_Strict):
@@ -136,6 +142,11 @@ class _ItemTable(_Strict):
     rank: int = 100
     codes: dict[str, str] = {}
     whereabouts: bool = False
+    description_ko: str = ""
+    sensitivity: Sensitivity | None = None
+    updated: Renewal | None = None
+    mark: Mark = "K"
+    cite: str | None = None
 
 
 class _CaseTable(_Strict):
@@ -144,6 +155,7 @@ class _CaseTable(_Strict):
 
 class _ListTable(_Strict):
     description: str
+    description_ko: str = ""
     type: Literal["list"]
     wire: str | None = None
     counts_when: dict[str, str] = {}
@@ -158,6 +170,10 @@ _RESERVED = {
     ("case", "item"): {"exists"},
 }
 """Words of the hub's own, by the table in which nothing may be called by them."""
+_EXISTS: Mapping[Subject, tuple[str, str]] = {
+    "person": ("The person has a record here", "기록 보유 여부"),
+    "case": ("There is such a case", "사례 존재 여부"),
+}
 
 
 class _Reader:
@@ -169,6 +185,8 @@ class _Reader:
         self.faults: list[Fault] = []
         self.items: list[Item] = []
         self.lists: dict[str, str] = {}
+        self.lists_ko: dict[str, str] = {}
+        self.source: _SourceTable | None = None
         self.places = Places("")
         self.document: dict[str, Any] = {}
         try:
@@ -194,7 +212,9 @@ class _Reader:
             return None
         if not _NAME.match(self.name):
             self.fault((), f"`{self.name}` cannot name a source", "use letters and digits only")
-        table = self._table(_SourceTable, self.document.get("source", {}), ("source",))
+        self.source = table = self._table(
+            _SourceTable, self.document.get("source", {}), ("source",)
+        )
         self._record("person", self.document.get("item", {}), ("item",))
         if "case" in self.document:
             cases = self._table(_CaseTable, self.document["case"], ("case",))
@@ -217,6 +237,7 @@ class _Reader:
             field=table.field or self.name,
             items=tuple(self.items),
             lists=dict(self.lists),
+            lists_ko=dict(self.lists_ko),
             adapter_table=self.document.get(table.adapter, {}),
             file=self.file,
             places=self.places,
@@ -246,7 +267,7 @@ class _Reader:
             return
         if not tables:
             self.fault(keys, "no item is declared", "declare at least one")
-        what = "The person has a record here" if subject == "person" else "There is such a case"
+        what, what_ko = _EXISTS[subject]
         exists = Item(
             name=f"{prefix}.exists",
             source=self.name,
@@ -256,6 +277,7 @@ class _Reader:
             type="Boolean",
             description=what,
             category="existence",
+            description_ko=what_ko,
         )
         self.items.append(exists)
         for key, table in tables.items():
@@ -278,6 +300,7 @@ class _Reader:
         if declared is None:
             return
         self.lists[key] = declared.description
+        self.lists_ko[key] = declared.description_ko
         condition = tuple(sorted(declared.counts_when.items()))
         for column, _ in condition:
             if column not in declared.item:
@@ -305,6 +328,7 @@ class _Reader:
         if declared.reports and declared.type != "Won":
             self.fault((*keys, "reports"), "only an amount reports a thing", "remove `reports`")
         self._check_codes(declared, (*keys, "codes"))
+        self._check_facts(declared, keys)
         self.items.append(
             Item(
                 name=".".join((prefix, *path)),
@@ -322,6 +346,11 @@ class _Reader:
                 codes=declared.codes,
                 counts_when=counts_when,
                 whereabouts=declared.whereabouts,
+                description_ko=declared.description_ko,
+                sensitivity=declared.sensitivity or CATEGORIES[declared.category].sensitivity,
+                updated=declared.updated or (self.source.updated if self.source else None),
+                mark=declared.mark,
+                cite=declared.cite or (self.source.cite if self.source else None),
             )
         )
 
@@ -332,6 +361,17 @@ class _Reader:
         if declared.type == "Boolean" and set(declared.codes.values()) - {"true", "false"}:
             message = "a code of a Boolean stands for another word than `true` or `false`"
             self.fault(keys, message, 'write it like `{ Y = "true", N = "false" }`')
+
+    def _check_facts(self, declared: _ItemTable, keys: tuple[str, ...]) -> None:
+        """No item is held to be less sensitive than its category, nor sourced without a source."""
+        of_category = CATEGORIES[declared.category].sensitivity
+        if declared.sensitivity not in (None, of_category) and of_category != "ordinary":
+            message = f"`{declared.category}` is {of_category}, and so is what is in it"
+            self.fault((*keys, "sensitivity"), message, "remove it, or choose another category")
+        named = declared.cite or self.source is None or self.source.cite
+        if declared.mark == "S" and not named:
+            remedy = "name it in `cite`, here or of the source, or mark it `K`"
+            self.fault((*keys, "mark"), "it is sourced, but no source is named", remedy)
 
     def _check_name(self, key: str, keys: tuple[str, ...]) -> None:
         if not _NAME.match(key):

@@ -71,7 +71,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, choices, n=1)
     if close:
         return f"did you mean `{close[0]}`?"
-    if len(choices) <= 15:
+    if len(choices) <= 20:
         return "use one of " + ", ".join(f"`{choice}`" for choice in choices)
     return "see the documentation for the known names"
 

@@ -38,6 +38,12 @@ description = "Payer"
 type = "String"
 category = "employment"
 
+[item.permit]
+description = "Number of the permit"
+type = "ID"
+category = "income"
+sensitivity = "identifier"
+
 [case.item.state]
 description = "State"
 type = "String"
@@ -131,6 +137,7 @@ def test_every_item_of_the_catalogue_has_a_decision(read: Read, catalogue: Catal
                 "tax.exists",
                 "tax.pay",
                 "tax.illness",
+                "tax.permit",
                 "tax.wages.payer",
                 "tax.case.exists",
                 "tax.case.state",
@@ -142,6 +149,34 @@ def test_items_are_allowed_by_name_category_or_source(
     read: Read, selection: str, items: set[str]
 ) -> None:
     assert allowed(read(root=ROOT + f"[allow]\n{selection}\n"), "root") == items
+
+
+@pytest.mark.parametrize(
+    ("named", "allowed"),
+    [
+        ('categories = ["existence", "income"]', False),
+        ('categories = ["existence", "income"]\nitems = ["tax.permit"]', True),
+        ('categories = ["existence", "income"]\nsources = ["tax"]', True),
+    ],
+)
+def test_what_is_more_sensitive_than_its_category_is_not_allowed_through_it(
+    read: Read, named: str, allowed: bool
+) -> None:
+    register = register_of(read(one=ROOT + ROLES + f"[allow]\n{named}\n"))
+    decisions = register.purposes["one"].decisions
+    assert (decisions["tax.pay"].allowed, decisions["tax.permit"].allowed) == (True, allowed)
+
+
+def test_what_is_more_sensitive_than_its_category_is_prohibited_with_it(read: Read) -> None:
+    named = '[allow]\nsources = ["tax"]\n[prohibit]\ncategories = ["income"]\n'
+    register = register_of(read(one=ROOT + ROLES + named))
+    assert not register.purposes["one"].decisions["tax.permit"].allowed
+
+
+def test_what_is_more_sensitive_than_its_category_is_not_reduced_through_it(read: Read) -> None:
+    named = '[allow]\ncategories = ["existence"]\n[[reduce]]\nto = { band = [0, 9] }\n'
+    register = register_of(read(one=ROOT + ROLES + named + 'categories = ["income"]\n'))
+    assert not register.purposes["one"].decisions["tax.permit"].allowed
 
 
 def test_what_nobody_names_is_denied(read: Read) -> None:

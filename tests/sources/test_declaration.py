@@ -235,15 +235,30 @@ FAULTS: Mapping[str, tuple[str, str]] = {
     ),
     "a category like none": (
         HEAD + ITEM.replace('"income"', '"zzz"'),
-        "tax.toml: item.pay.category (line 8): unknown category `zzz`; use one of `asset`, "
-        "`benefit`, `case`, `contact`, `education`, `employment`, `family`, `health`, "
-        "`identity`, `income`, `protection`",
+        "tax.toml: item.pay.category (line 8): unknown category `zzz`; use one of `absence`, "
+        "`asset`, `benefit`, `case`, `contact`, `custody`, `disability`, `education`, "
+        "`employment`, `family`, `finance`, `hardship`, `health`, `housing`, `identity`, "
+        "`income`, `protection`",
     ),
     "the category that only the hub gives": (
         HEAD + ITEM.replace('"income"', '"existence"'),
-        "tax.toml: item.pay.category (line 8): unknown category `existence`; use one of `asset`, "
-        "`benefit`, `case`, `contact`, `education`, `employment`, `family`, `health`, "
-        "`identity`, `income`, `protection`",
+        "tax.toml: item.pay.category (line 8): `existence` is of the item that comes by itself; "
+        "use another category",
+    ),
+    "a sourced item without a source": (
+        HEAD + ITEM + 'mark = "S"\n',
+        "tax.toml: item.pay.mark (line 9): it is sourced, but no source is named; "
+        "name it in `cite`, here or of the source, or mark it `K`",
+    ),
+    "an item held to be less sensitive than its category": (
+        HEAD + ITEM.replace('"income"', '"health"') + 'sensitivity = "ordinary"\n',
+        "tax.toml: item.pay.sensitivity (line 9): `health` is sensitive, and so is what is in it; "
+        "remove it, or choose another category",
+    ),
+    "a rhythm of renewal that is none": (
+        HEAD + ITEM + 'updated = "weekly"\n',
+        "tax.toml: item.pay.updated (line 9): input should be 'live', 'daily', 'monthly', "
+        "'two-monthly', 'half-yearly', 'yearly' or 'event'; correct the value",
     ),
     "a duration without a unit": (
         HEAD + 'timeout = "2"\n' + ITEM,
