@@ -4,54 +4,46 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
 
 from hub import tables
-from schema.programmes import Programme, Programmes, programmes
+from schema.programmes import programmes
 
 
 def run_programmes(options: argparse.Namespace) -> int:
     """List the programmes."""
-    found = programmes()
+    listed = programmes().listed
     if options.json:
-        print(json.dumps([_as_json(one) for one in found.listed], indent=2, ensure_ascii=False))
-    else:
-        _print_list(found)
-    return 0
-
-
-def _as_json(programme: Programme) -> dict[str, Any]:
-    """A programme, its parts named as in GraphQL."""
-    return {
-        "id": programme.id,
-        "code": programme.code,
-        "nameKo": programme.name_ko,
-        "nameEn": programme.name_en,
-        "ministry": programme.ministry,
-        "target": programme.target,
-        "criterion": programme.criterion.text,
-        "mark": programme.criterion.mark,
-        "source": programme.criterion.source,
-    }
-
-
-def _print_list(found: Programmes) -> None:
-    names = ("Code", "Id", "Programme", "", "Ministry", "For", "Criterion", "Mark")
+        found = [
+            {
+                "id": code,
+                "key": one.key,
+                "nameKo": one.name_ko,
+                "nameEn": one.name_en,
+                "ministry": one.ministry,
+                "target": one.target,
+                "criterion": one.criterion,
+                "mark": one.mark,
+            }
+            for code, one in listed.items()
+        ]
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+        return 0
     tables.show(
-        f"{len(found.listed)} programmes",
-        names,
+        f"{len(listed)} programmes",
+        ("Id", "Key", "Programme", "", "Ministry", "For", "Criterion", "Mark"),
         [
             (
-                one.code,
-                one.id,
+                code,
+                one.key,
                 one.name_ko,
                 one.name_en,
                 one.ministry,
                 one.target,
-                one.criterion.text,
-                one.criterion.mark,
+                one.criterion,
+                one.mark,
             )
-            for one in found.listed
+            for code, one in listed.items()
         ],
         whole=2,
     )
+    return 0

@@ -10,10 +10,10 @@ from schema.programmes import Programme
 
 @strawberry.type(name="Programme", description="A benefit or service, with its criterion.")
 class ProgrammeOffered:
-    """A programme as it is in one year."""
+    """A programme of the list."""
 
     id: strawberry.ID = covered("Its number in the public list of services.")
-    code: str = covered("The code that agencies know it by, in receipts and applications.")
+    key: str = covered("What agencies call it in receipts and applications.")
     name_ko: str = covered("Its Korean name.")
     name_en: str = covered("Its English name.")
     ministry: str = covered(
@@ -22,19 +22,17 @@ class ProgrammeOffered:
     target: str = covered("Whom it is for, in words.")
     criterion: str = covered("Who may receive it, in words.")
     mark: str = covered("S: a public source names the criterion; K: to be checked.")
-    source: str = covered("Where the criterion was found.")
 
 
-def offered(programme: Programme) -> ProgrammeOffered:
-    """A programme in GraphQL."""
+def offered(code: str, programme: Programme) -> ProgrammeOffered:
+    """A programme in GraphQL, by its id."""
     return ProgrammeOffered(
-        id=strawberry.ID(programme.id),
-        code=programme.code,
+        id=strawberry.ID(code),
+        key=programme.key,
         name_ko=programme.name_ko,
         name_en=programme.name_en,
         ministry=programme.ministry,
         target=programme.target,
-        criterion=programme.criterion.text,
-        mark=programme.criterion.mark,
-        source=programme.criterion.source,
+        criterion=programme.criterion,
+        mark=programme.mark,
     )

@@ -285,7 +285,7 @@ def query_type(catalogue: Catalogue, recipient: Any, case: Any) -> Any:
                 list[ProgrammeOffered],
                 needing(
                     Covered(),
-                    lambda: [offered(one) for one in programmes().listed],
+                    lambda: [offered(code, one) for code, one in programmes().listed.items()],
                     "The benefits and services, open to every caller: nothing in it is personal.",
                 ),
             ),

@@ -63,7 +63,7 @@ def test_what_touches_no_data_needs_a_token_and_no_purpose(demo: Demo) -> None:
 
 
 def test_the_programmes_are_open_to_every_caller_with_a_token(demo: Demo) -> None:
-    query = "{ programmes { id code nameEn mark } }"
+    query = "{ programmes { id key nameEn mark } }"
     for person in ("caseworker", "policy", "auditor", "officer", "recipient"):
         answer = demo.ask(query, purpose=None, case=None, person=person)
         assert "errors" not in answer.body
