@@ -33,12 +33,25 @@ from hub.trusted import Trusted
 from hub.visible import Visibility
 from schema.build import HubSchema, build
 from sources.adapter import Adapter
+from sources.dci import DciAdapter
 from sources.declaration import Catalogue, read_catalogue
 from sources.fault import Fault, FaultyConfiguration, nearest
+from sources.file import FileAdapter
+from sources.graphql import GraphqlAdapter
 from sources.rest import RestAdapter
+from sources.soap import SoapAdapter
 from sources.sql import SqlAdapter
+from sources.xroad import XroadAdapter
 
-ADAPTERS: Mapping[str, type[Adapter]] = {"rest": RestAdapter, "sql": SqlAdapter}
+ADAPTERS: Mapping[str, type[Adapter]] = {
+    "rest": RestAdapter,
+    "sql": SqlAdapter,
+    "graphql": GraphqlAdapter,
+    "xroad": XroadAdapter,
+    "dci": DciAdapter,
+    "soap": SoapAdapter,
+    "file": FileAdapter,
+}
 """The protocols that a declaration may name as its adapter."""
 
 

@@ -8,7 +8,6 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +22,7 @@ from pydantic import (
 import authz
 import schema
 import sources
+from sources.address import is_secure
 from sources.fault import Fault, FaultyConfiguration, Places, shape_faults
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -34,22 +34,6 @@ class _Section(BaseModel):
 
 def _words(value: Any) -> Any:
     return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
-
-
-def is_secure(address: str) -> bool:
-    """Whether nobody on the way can change what is read there: `https`, or this very machine."""
-    try:
-        parts = urlsplit(address)
-        host = parts.hostname or ""
-    except ValueError:
-        return False
-    if parts.scheme == "https":
-        return bool(host)
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    return parts.scheme == "http" and loopback
 
 
 def _own(address: str | None) -> str | None:

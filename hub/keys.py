@@ -22,8 +22,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from pydantic import BaseModel
 
-from hub.config import Issuer, is_secure
+from hub.config import Issuer
 from hub.tokens import TokenRefused
+from sources.address import is_secure
 
 KEYS_KEPT = 600
 """Seconds that a fetched key set is used without asking again."""

@@ -14,10 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from sources.category import CATEGORIES, Sensitivity
 from sources.fault import Fault, Places, nearest, shape_faults
+from sources.terms import Seconds, Strict, Terms
 
 ItemType = Literal["String", "ID", "Int", "Float", "Boolean", "Date", "Month", "Won"]
 Subject = Literal["person", "case"]
@@ -86,6 +87,7 @@ class Source:
     adapter: str
     batch: int
     timeout: float
+    terms: Terms
     field: str
     items: tuple[Item, ...]
     lists: Mapping[str, str]
@@ -93,17 +95,6 @@ class Source:
     adapter_table: Mapping[str, Any]
     file: str
     places: Places
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _seconds(value: Any) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m)", str(value))
-    if match is None:
-        raise ValueError(f"`{value}` is no duration; write it like `2s` or `500ms`")
-    return float(match[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0}[match[2]]
 
 
 def _category(value: str) -> str:
@@ -119,19 +110,19 @@ def _tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-class _SourceTable(_Strict):
+class _SourceTable(Terms):
     agency: str
     agency_ko: str = ""
     description: str
     adapter: str
     batch: int = Field(default=100, ge=1, le=10_000)
-    timeout: Annotated[float, BeforeValidator(_seconds)] = 2.0
+    timeout: Seconds = 2.0
     field: str | None = None
     updated: Renewal | None = None
     cite: str | None = None
 
 
-class _ItemTable(_Strict):
+class _ItemTable(Strict):
     description: str
     type: ItemType
     category: Annotated[str, AfterValidator(_category)]
@@ -140,7 +131,7 @@ class _ItemTable(_Strict):
     counts_as: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = ()
     reports: str | None = None
     rank: int = 100
-    codes: dict[str, str] = {}
+    codes: dict[str, str] = Field(default_factory=dict)
     whereabouts: bool = False
     description_ko: str = ""
     sensitivity: Sensitivity | None = None
@@ -149,20 +140,20 @@ class _ItemTable(_Strict):
     cite: str | None = None
 
 
-class _CaseTable(_Strict):
-    item: dict[str, Any] = {}
+class _CaseTable(Strict):
+    item: dict[str, Any] = Field(default_factory=dict)
 
 
-class _ListTable(_Strict):
+class _ListTable(Strict):
     description: str
     description_ko: str = ""
     type: Literal["list"]
     wire: str | None = None
-    counts_when: dict[str, str] = {}
+    counts_when: dict[str, str] = Field(default_factory=dict)
     item: dict[str, dict[str, Any]]
 
 
-_Table = TypeVar("_Table", bound=_Strict)
+_Table = TypeVar("_Table", bound=Strict)
 _NAME = re.compile(r"[a-z][A-Za-z0-9]*\Z")
 _NAME_REMEDY = "use camelCase letters and digits"
 _RESERVED = {
@@ -234,6 +225,7 @@ class _Reader:
             adapter=table.adapter,
             batch=table.batch,
             timeout=table.timeout,
+            terms=table,
             field=table.field or self.name,
             items=tuple(self.items),
             lists=dict(self.lists),

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 from sources.adapter import BROKEN, Record
@@ -23,11 +24,18 @@ WON_LIMIT = 10**18
 
 @dataclass(frozen=True, slots=True)
 class Formats:
-    """How an agency writes dates, months and money."""
+    """How an agency writes dates, months, money and numbers.
 
-    dates: Literal["YYYY-MM-DD", "YYYYMMDD"] = "YYYY-MM-DD"
+    `empty_is_none` takes an empty text for "there is none". A list of more than `rows` rows breaks
+    the contract.
+    """
+
+    dates: Literal["YYYY-MM-DD", "YYYYMMDD", "date-time"] = "YYYY-MM-DD"
     months: Literal["YYYY-MM", "YYYYMM"] = "YYYY-MM"
     money: Literal["won", "thousand-won", "text"] = "won"
+    numbers: Literal["number", "text"] = "number"
+    empty_is_none: bool = False
+    rows: int = 10_000
 
 
 class _Wrong(Exception):
@@ -41,9 +49,20 @@ def _text(value: Any) -> str:
 
 
 def _whole(value: Any) -> int:
+    if type(value) is Decimal and value == value.to_integral_value() and abs(value) < WON_LIMIT:
+        return int(value)
     if type(value) is not int:
         raise _Wrong
     return value
+
+
+_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?\Z")
+
+
+def _number_text(value: Any) -> int | float:
+    if _NUMBER.match(_text(value)) is None:
+        raise _Wrong
+    return float(value) if "." in value else int(value)
 
 
 def _int(value: Any) -> int:
@@ -53,7 +72,7 @@ def _int(value: Any) -> int:
 
 
 def _float(value: Any) -> float:
-    if type(value) not in (int, float):
+    if type(value) not in (int, float, Decimal):
         raise _Wrong
     try:
         number = float(value)
@@ -97,6 +116,15 @@ def _date(value: Any) -> datetime.date:
     return _calendar(value)
 
 
+def _date_time(value: Any) -> datetime.date:
+    """The day of a date-time (RFC 3339), as it is written; a date alone will do."""
+    if isinstance(value, datetime.date):
+        return value.date() if isinstance(value, datetime.datetime) else value
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.{0,24})?", _text(value)) is None:
+        raise _Wrong
+    return _calendar(value[:10])
+
+
 def _compact_date(value: Any) -> datetime.date:
     if re.fullmatch(r"\d{8}", _text(value)) is None:
         raise _Wrong
@@ -122,6 +150,19 @@ def _compact_month(value: Any) -> str:
     return _month(f"{value[:4]}-{value[4:]}")
 
 
+_NUMBERS: Mapping[tuple[str, str], Decode] = {
+    ("Int", "number"): _int,
+    ("Int", "text"): lambda value: _int(_number_text(value)),
+    ("Float", "number"): _float,
+    ("Float", "text"): lambda value: _float(_number_text(value)),
+}
+_DATES: Mapping[str, Decode] = {
+    "YYYY-MM-DD": _date,
+    "YYYYMMDD": _compact_date,
+    "date-time": _date_time,
+}
+
+
 def _decode_for(item: Item, formats: Formats) -> Decode:
     if item.codes:
         codes: Mapping[str, Any] = item.codes
@@ -137,15 +178,13 @@ def _decode_for(item: Item, formats: Formats) -> Decode:
         return decode
     match item.type:
         case "Date":
-            return _date if formats.dates == "YYYY-MM-DD" else _compact_date
+            return _DATES[formats.dates]
         case "Month":
             return _month if formats.months == "YYYY-MM" else _compact_month
         case "Won":
             return {"won": _won, "thousand-won": _thousand_won, "text": _money_text}[formats.money]
-        case "Int":
-            return _int
-        case "Float":
-            return _float
+        case "Int" | "Float":
+            return _NUMBERS[item.type, formats.numbers]
         case "Boolean":
             return _boolean
         case _:
@@ -159,10 +198,13 @@ class Decoder:
     leaves: tuple[tuple[str, str, Decode], ...]
     lists: tuple[tuple[str, str, tuple[tuple[str, str, Decode], ...]], ...]
     as_of: Decode
+    empty_is_none: bool
+    rows: int
 
     def record(self, raw: Mapping[str, Any], as_of: Any, breaches: dict[str, int]) -> Record:
         """Decode one raw record; what breaks the contract is counted in `breaches` by kind."""
-        values = _row(raw, self.leaves, breaches)
+        raw = _flat(raw, [wire for wire, _, _ in (*self.leaves, *self.lists)])
+        values = self._row(raw, self.leaves, breaches)
         known = {wire for wire, _, _ in self.leaves} | {wire for wire, _, _ in self.lists}
         if extra := raw.keys() - known:
             _count(breaches, "extra-item", len(extra))
@@ -173,35 +215,57 @@ class Decoder:
             elif not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
                 _count(breaches, "wrong-type")
                 values[key] = BROKEN
+            elif len(rows) > self.rows:
+                _count(breaches, "too-long")
+                values[key] = BROKEN
             else:
-                wires = {column for column, _, _ in columns}
-                if extras := sum(len(row.keys() - wires) for row in rows):
+                wires = [column for column, _, _ in columns]
+                flat = [_flat(row, wires) for row in rows]
+                if extras := sum(len(row.keys() - set(wires)) for row in flat):
                     _count(breaches, "extra-item", extras)
-                values[key] = [_row(row, columns, breaches) for row in rows]
+                values[key] = [self._row(row, columns, breaches) for row in flat]
         day = None
-        if as_of is not None:
+        if as_of is not None and not (self.empty_is_none and as_of == ""):
             try:
                 day = self.as_of(as_of)
             except _Wrong:
                 _count(breaches, "wrong-type")
         return Record(values, day)
 
+    def _row(
+        self,
+        raw: Mapping[str, Any],
+        columns: tuple[tuple[str, str, Decode], ...],
+        breaches: dict[str, int],
+    ) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for wire, key, decode in columns:
+            value = raw.get(wire, BROKEN)
+            if value is None or (self.empty_is_none and value == ""):
+                values[key] = None
+                continue
+            try:
+                values[key] = decode(value)
+            except _Wrong:
+                _count(breaches, "missing-item" if value is BROKEN else "wrong-type")
+                values[key] = BROKEN
+        return values
 
-def _row(
-    raw: Mapping[str, Any], columns: tuple[tuple[str, str, Decode], ...], breaches: dict[str, int]
-) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for wire, key, decode in columns:
-        value = raw.get(wire, BROKEN)
-        if value is None:
-            values[key] = None
-            continue
-        try:
-            values[key] = decode(value)
-        except _Wrong:
-            _count(breaches, "missing-item" if value is BROKEN else "wrong-type")
-            values[key] = BROKEN
-    return values
+
+def _flat(raw: Mapping[str, Any], wires: Iterable[str]) -> Mapping[str, Any]:
+    """The record with what stands within others under its dotted name, where one is declared."""
+    outer = {wire.split(".")[0] for wire in wires if "." in wire}
+    if not outer:
+        return raw
+    flat = {key: value for key, value in raw.items() if key not in outer}
+    for key in outer & raw.keys():
+        dotted = [wire.partition(".")[2] for wire in wires if wire.startswith(f"{key}.")]
+        inner = raw[key]
+        if inner is None:
+            flat |= {f"{key}.{wire}": None for wire in dotted}
+        elif isinstance(inner, Mapping):
+            flat |= {f"{key}.{wire}": value for wire, value in _flat(inner, dotted).items()}
+    return flat
 
 
 def _count(breaches: dict[str, int], kind: str, number: int = 1) -> None:
@@ -221,5 +285,6 @@ def decoder(items: Iterable[Item], formats: Formats) -> Decoder:
         else:
             lists.setdefault((item.wire[0], item.path[0]), []).append(entry)
     tables = tuple((wire, key, tuple(columns)) for (wire, key), columns in lists.items())
-    day = _date if formats.dates == "YYYY-MM-DD" else _compact_date
-    return Decoder(tuple(leaves), tables, day)
+    return Decoder(
+        tuple(leaves), tables, _DATES[formats.dates], formats.empty_is_none, formats.rows
+    )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import aiohttp
 import httpx
 import httpx_aiohttp
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, model_validator
 
 from sources.adapter import (
     ContractBroken,
@@ -20,45 +21,80 @@ from sources.adapter import (
     SourceRefused,
     SourceUnavailable,
     expand,
-    unset_faults,
 )
 from sources.declaration import Source
-from sources.fault import Fault, shape_faults
-from sources.record import Decoder, Formats, decoder
+from sources.fault import Fault
+from sources.http import HttpTable, Told, http_faults
+from sources.record import Decoder, decoder
+from sources.table import Place, no_cases, read_table
+from sources.terms import Strict
 
 
-class _Context(BaseModel):
-    """The headers in which the agency wants to be told why it is asked."""
+class Paging(Strict):
+    """How an answer in several pages is read: by a cursor that it gives, or by numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    next: Place | None = None
+    cursor: Place | None = None
+    page: Place | None = None
+    pages: Place | None = None
+    most: int = Field(default=20, ge=1, le=1000)
 
-    purpose: str | None = None
-    legal_basis: str | None = None
-    case: str | None = None
-    operation: str | None = None
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        given = tuple(key for key in ("next", "cursor", "page", "pages") if getattr(self, key))
+        if given not in (("next", "cursor"), ("page", "pages")):
+            raise ValueError("pages have no one way; give `next` and `cursor`, or `page`, `pages`")
+        return self
 
 
-class _Table(BaseModel):
+class RestTable(HttpTable):
     """`[rest]` of a declaration."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    path: str = Field(default="", pattern=r"^(/|$)")
+    method: Literal["POST", "GET"] = "POST"
+    single: bool = False
+    keys: Place
+    items: Place
+    records: Place
+    key: Place | None = None
+    as_of: Place | None = None
+    unknown: int | None = Field(default=None, ge=400, le=499)
+    error: Place | None = None
+    paging: Paging | None = None
 
-    url: str
-    path: str = Field(pattern=r"^/")
-    method: Literal["POST"] = "POST"
-    keys: str
-    items: str
-    records: str
-    error: str | None = None
-    key: str
-    as_of: str | None = None
-    dates: Literal["YYYY-MM-DD", "YYYYMMDD"] = "YYYY-MM-DD"
-    months: Literal["YYYY-MM", "YYYYMM"] = "YYYY-MM"
-    money: Literal["won", "thousand-won", "text"] = "won"
-    connections: int = Field(default=32, ge=1, le=1000)
-    most_bytes: int = Field(default=8_388_608, ge=1024)
-    headers: dict[str, str] = {}
-    context: _Context = _Context()
+
+_GET_BATCH = 100
+"""Most ids that one header carries: services refuse longer ones."""
+_HEADER = re.compile(r"[A-Za-z0-9-]+\Z")
+
+
+def rest_faults(source: Source, table: RestTable) -> list[Fault]:
+    """Every fault of a table whose shape is good."""
+    describe, faults = source.places.describe, []
+
+    def fault(key: str, message: str, remedy: str) -> None:
+        place = describe((source.adapter, key))
+        faults.append(Fault(source.file, place, message, remedy))
+
+    if table.single and source.batch != 1:
+        place = describe(("source", "batch"))
+        message = f"an agency that is asked for one person at a time has no batch of {source.batch}"
+        faults.append(Fault(source.file, place, message, "set `batch = 1`"))
+    if not table.single and table.key is None:
+        fault("key", "`key` is missing", "say under which key a record has the person's id")
+    if not table.single and table.unknown is not None:
+        fault("unknown", "a status says nothing of one person of many", "remove it")
+    if table.method == "GET":
+        if _HEADER.match(table.keys) is None:
+            fault("keys", f"`{table.keys}` is no header", "ids go in a header, never in an address")
+        if source.batch > _GET_BATCH:
+            message = f"a header carries {_GET_BATCH} ids at most"
+            faults.append(
+                Fault(source.file, describe(("source", "batch")), message, "set a smaller `batch`")
+            )
+        if table.paging is not None and table.paging.cursor is not None:
+            fault("paging", "a cursor could tell of a person in an address", "page by number")
+    return faults + no_cases(source) + http_faults(source, table)
 
 
 class RestAdapter:
@@ -67,36 +103,22 @@ class RestAdapter:
     @staticmethod
     def check(source: Source) -> list[Fault]:
         """Every fault of `[rest]`."""
-        try:
-            table = _Table.model_validate(source.adapter_table)
-        except ValidationError as error:
-            return shape_faults(source.file, source.places, error, ("rest",))
-        faults = [
-            Fault(
-                source.file,
-                source.places.describe(("case", "item")),
-                "the `rest` adapter answers for people only",
-                "hold cases in a `sql` source",
-            )
-            for item in source.items
-            if item.subject == "case" and item.is_exists
-        ]
-        texts: dict[tuple[str, ...], str] = {("rest", "url"): table.url}
-        for name, text in table.headers.items():
-            texts["rest", "headers", name] = text
-        return faults + unset_faults(source, texts)
+        table, faults = read_table(source, RestTable)
+        return faults if table is None else rest_faults(source, table)
 
     def __init__(self, source: Source) -> None:
-        self._table = table = _Table.model_validate(source.adapter_table)
+        self._table = table = RestTable.model_validate(source.adapter_table)
+        self._limits = source.terms.limits
         self._items = {item.name: item for item in source.items}
-        self._formats = Formats(table.dates, table.months, table.money)
+        self._formats = table.formats
         self._decoder = functools.lru_cache(maxsize=256)(self._make_decoder)
         self._client = httpx.AsyncClient(
             base_url=expand(table.url),
             headers={name: expand(text) for name, text in table.headers.items()},
             transport=httpx_aiohttp.AiohttpTransport(
                 limits=httpx.Limits(
-                    max_connections=table.connections, max_keepalive_connections=table.connections
+                    max_connections=source.terms.pool.connections,
+                    max_keepalive_connections=source.terms.pool.connections,
                 ),
                 trust_env=False,
             ),
@@ -130,8 +152,8 @@ class RestAdapter:
             content = bytearray()
             async for chunk in response.aiter_bytes():
                 content += chunk
-                if len(content) > self._table.most_bytes:
-                    most = self._table.most_bytes
+                most = self._limits.bytes
+                if len(content) > most:
                     raise ContractBroken(f"the answer has more than {most} bytes")
             return bytes(content)
         finally:
@@ -182,7 +204,7 @@ class RestAdapter:
         await self._client.aclose()
 
 
-def question_headers(context: _Context, question: Question) -> dict[str, str]:
+def question_headers(context: Told, question: Question) -> dict[str, str]:
     """The declared headers with what the question says of purpose, basis, case and operation."""
     told = question.context
     pairs = (

@@ -7,13 +7,12 @@ their person. Only the granted columns are selected; keys are always bound param
 from __future__ import annotations
 
 import functools
-import re
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -24,50 +23,39 @@ from sources.adapter import (
     Reply,
     SourceUnavailable,
     expand,
-    unset_faults,
 )
 from sources.declaration import Item, Source, Subject
-from sources.fault import Fault, shape_faults
+from sources.fault import Fault
 from sources.record import Decoder, Formats, decoder
-
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?\Z")
-
-
-def _identifier(value: str) -> str:
-    if _IDENTIFIER.match(value) is None:
-        raise ValueError(f"`{value}` is no plain SQL name; use letters, digits and underscores")
-    return value
+from sources.table import SqlName, column_faults, read_table, variable_faults
+from sources.terms import Strict
 
 
-_Name = Annotated[str, AfterValidator(_identifier)]
+class Base(Strict):
+    """Where the one row of a person or case stands."""
+
+    table: SqlName
+    key: SqlName
+    as_of: SqlName | None = None
 
 
-class _Base(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class List(Strict):
+    """Where the rows of a list stand."""
 
-    table: _Name
-    key: _Name
-    as_of: _Name | None = None
-
-
-class _List(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    table: _Name
-    key: _Name
-    order: _Name
+    table: SqlName
+    key: SqlName
+    order: SqlName
 
 
-class _Table(BaseModel):
+class SqlTable(Strict):
     """`[sql]` of a declaration."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     url: str
-    connections: int = Field(default=10, ge=1, le=200)
-    person: _Base
-    case: _Base | None = None
-    lists: dict[str, _List] = {}
+    plain: bool = False
+    authority: str | None = None
+    person: Base
+    case: Base | None = None
+    lists: dict[str, List] = Field(default_factory=dict)
 
 
 class SqlAdapter:
@@ -76,33 +64,27 @@ class SqlAdapter:
     @staticmethod
     def check(source: Source) -> list[Fault]:
         """Every fault of `[sql]`."""
-        try:
-            table = _Table.model_validate(source.adapter_table)
-        except ValidationError as error:
-            return shape_faults(source.file, source.places, error, ("sql",))
-        faults = []
+        table, faults = read_table(source, SqlTable)
+        if table is None:
+            return faults
         describe = source.places.describe
         for key in source.lists.keys() - table.lists.keys():
             remedy = f"add `[sql.lists.{key}]` with table, key and order"
             faults.append(
                 Fault(source.file, describe(("item", key)), "the list has no table", remedy)
             )
-        for item in source.items:
-            if item.wire and _IDENTIFIER.match(item.wire[-1]) is None:
-                place = describe(_place(item))
-                message = f"`{item.wire[-1]}` is no plain column name"
-                faults.append(Fault(source.file, place, message, "correct its `wire`"))
+        faults += column_faults(source)
         if table.case is None and any(item.subject == "case" for item in source.items):
             remedy = "add `[sql.case]` with table and key"
             faults.append(Fault(source.file, describe(("case",)), "cases have no table", remedy))
-        return faults + unset_faults(source, {("sql", "url"): table.url})
+        return faults + variable_faults(source, table)
 
     def __init__(self, source: Source) -> None:
-        self._table = table = _Table.model_validate(source.adapter_table)
+        self._table = table = SqlTable.model_validate(source.adapter_table)
         self._items = {item.name: item for item in source.items}
         self._prepared = functools.lru_cache(maxsize=256)(self._prepare)
         url = sa.make_url(expand(table.url))
-        pool: dict[str, Any] = {"pool_size": table.connections, "max_overflow": 0}
+        pool: dict[str, Any] = {"pool_size": source.terms.pool.connections, "max_overflow": 0}
         self._engine: AsyncEngine = create_async_engine(url, **pool)
         self._postgresql = url.get_backend_name() == "postgresql"
 
@@ -136,7 +118,7 @@ class SqlAdapter:
         return statement, shape, decoder(items, Formats())
 
     def _rows(
-        self, declared: _List, items: Sequence[Item], owner: sa.TableClause, key: str
+        self, declared: List, items: Sequence[Item], owner: sa.TableClause, key: str
     ) -> sa.ScalarSelect[Any]:
         """The granted columns of a list as a JSON array of rows, each an array, in order.
 
@@ -200,12 +182,6 @@ class SqlAdapter:
     async def close(self) -> None:
         """Close the pooled connections."""
         await self._engine.dispose()
-
-
-def _place(item: Item) -> tuple[str, ...]:
-    """Where an item stands in its declaration."""
-    subject = ("case",) if item.subject == "case" else ()
-    return (*subject, *(step for key in item.path for step in ("item", key)))
 
 
 def _lacks_a_name(error: Exception) -> bool:

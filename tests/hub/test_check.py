@@ -105,7 +105,7 @@ def test_a_good_configuration_has_no_faults(config: Path) -> None:
 def test_what_only_the_deployed_machine_has_is_told_unless_left_out(
     check: Check, config: Path
 ) -> None:
-    said = check(config, RESIDENT_URL="http://r", RESIDENT_TOKEN="x", TAX_URL="http://t")
+    said = check(config, RESIDENT_URL="https://r", RESIDENT_TOKEN="x", TAX_URL="https://t")
     assert (said.code, said.output) == (2, "")
     assert [re.sub(r" \(line \d+\)|; .*", "", line) for line in said.errors] == [
         "tax.toml: rest.headers.Authorization: the environment has no `TAX_TOKEN`",

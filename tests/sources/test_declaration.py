@@ -262,7 +262,8 @@ FAULTS: Mapping[str, tuple[str, str]] = {
     ),
     "a duration without a unit": (
         HEAD + 'timeout = "2"\n' + ITEM,
-        "tax.toml: source.timeout (line 5): `2` is no duration; write it like `2s` or `500ms`",
+        "tax.toml: source.timeout (line 5): `2` is no duration; write it like `500ms`, `2s`, "
+        "`24h` or `7d`",
     ),
     "a missing key": (
         HEAD + ITEM.replace('type = "Won"\n', ""),

@@ -315,7 +315,7 @@ async def test_a_wrong_answer_is_an_error_classed_by_what_to_do_next(
     assert (caught.value.reason, caught.value.retry_after) == (error.reason, error.retry_after)
 
 
-BOUNDED = DECLARATION.replace('key = "number"', 'key = "number"\nmost_bytes = 1024')
+BOUNDED = DECLARATION.replace('adapter = "rest"', 'adapter = "rest"\nlimits = { bytes = 1024 }')
 PADDED = b'{"result": {"people": []}}'
 
 
@@ -414,7 +414,7 @@ async def test_an_answer_is_never_asked_for_again(over: Opener) -> None:
 
 
 async def test_connections_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = DECLARATION.replace('key = "number"', 'key = "number"\nconnections = 2')
+    text = DECLARATION.replace('adapter = "rest"', 'adapter = "rest"\npool.connections = 2')
     source = declared(tmp_path, text)
     async with AsyncExitStack() as stack:
         opener = Opener(stack, monkeypatch, source)
@@ -426,7 +426,7 @@ async def test_connections_are_bounded(tmp_path: Path, monkeypatch: pytest.Monke
 async def test_a_question_that_is_given_up_gives_its_connection_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = DECLARATION.replace('key = "number"', 'key = "number"\nconnections = 1')
+    text = DECLARATION.replace('adapter = "rest"', 'adapter = "rest"\npool.connections = 1')
     source = declared(tmp_path, text)
     async with AsyncExitStack() as stack:
         asking = await Opener(stack, monkeypatch, source)(None, found(PAID))
@@ -460,15 +460,14 @@ def test_every_fault_of_the_table_is_told(tmp_path: Path) -> None:
         'key = "number"', 'key = "number"\ndates = "DD.MM.YYYY"'
     )
     assert faults_of(tmp_path, text) == [
-        "tax.toml: rest.path (line 6): `path` is missing; add it",
-        "tax.toml: rest.dates (line 13): input should be 'YYYY-MM-DD' or 'YYYYMMDD'; "
+        "tax.toml: rest.dates (line 13): input should be 'YYYY-MM-DD', 'YYYYMMDD' or 'date-time'; "
         "correct the value",
         "tax.toml: rest.pth (line 8): unknown key `pth`; remove it or correct its spelling",
     ]
 
 
 def test_a_rest_source_holds_no_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TAX_URL", "http://x")
+    monkeypatch.setenv("TAX_URL", "https://x")
     monkeypatch.setenv("TAX_TOKEN", "x")
     case = '[case.item.state]\ndescription = "State"\ntype = "String"\ncategory = "case"\n'
     assert faults_of(tmp_path, DECLARATION + case) == [
