@@ -32,6 +32,7 @@ from hub.querylog.store import LogUnavailable, Store
 from hub.trusted import Trusted
 from hub.visible import Visibility
 from schema.build import HubSchema, build
+from schema.rules.book import Book, read_book
 from sources.adapter import Adapter
 from sources.dci import DciAdapter
 from sources.declaration import Catalogue, read_catalogue
@@ -63,6 +64,7 @@ class Plans:
     schema: HubSchema
     register: Register
     manifest: Manifest
+    book: Book
 
 
 def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
@@ -95,6 +97,8 @@ def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
     derivations = schema.derivations if schema is not None else None
     register, found = read_register(settings.register_.folder, catalogue, derivations)
     faults += found
+    book, found = read_book()
+    faults += found
     manifest: Manifest = {}
     file = settings.documents.manifest
     if file is not None and (environment or file.is_file()):
@@ -104,7 +108,7 @@ def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
         faults += _key_faults(settings)
     if faults or schema is None:
         raise FaultyConfiguration(faults)
-    return Plans(catalogue, schema, register, manifest)
+    return Plans(catalogue, schema, register, manifest, book)
 
 
 def _schema(settings: Settings, catalogue: Catalogue) -> tuple[HubSchema | None, list[Fault]]:

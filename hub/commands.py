@@ -48,7 +48,8 @@ def run_check(options: argparse.Namespace) -> int:
     items = sum(not item.is_exists for item in plans.catalogue.items.values())
     print(
         f"no faults: {len(plans.catalogue.sources)} sources, {items} data items, "
-        f"{len(plans.register.purposes)} purposes, register {plans.register.version[:12]}"
+        f"{len(plans.register.purposes)} purposes, register {plans.register.version[:12]}, "
+        f"{len(plans.book.programmes)} programmes, rules {plans.book.version[:12]}"
     )
     return 0
 

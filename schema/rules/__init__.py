@@ -1,0 +1,1 @@
+"""The rules of programmes: written once as typed formulas, read by several pure interpreters."""
