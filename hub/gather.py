@@ -159,7 +159,13 @@ class Gatherer:
         answers: dict[tuple[str, str], Answer] = {}
         for key in keys:
             record = reply.records.get(key)
-            if record is None:
+            if record is None and reply.breaches.get("other-person"):
+                # Another's record may stand in the place of this one: that is no "there is none".
+                mixed_up = Failure(ContractBroken.code, None)
+                answers[source.name, key] = Answer(
+                    source.name, State.UNAVAILABLE, {}, None, now, mixed_up
+                )
+            elif record is None:
                 answers[source.name, key] = Answer(source.name, State.ABSENT, {}, None, now)
             else:
                 answers[source.name, key] = Answer(

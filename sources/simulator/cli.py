@@ -14,6 +14,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from sources.fault import FaultyConfiguration
+from sources.simulator.declared.serve import Places
+from sources.simulator.declared.serve import serve as serve_declared
 from sources.simulator.place import Place
 from sources.simulator.population import FEWEST, MOST, Recipe, generate, holds
 from sources.simulator.serve import serve
@@ -25,8 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "generate":
             return _generate(options)
+        if options.command == "stand-in":
+            return _stand_in(options)
         return _serve(options)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, FaultyConfiguration) as error:
         print(f"simulator: {error}", file=sys.stderr)
         return 1
 
@@ -52,12 +57,23 @@ def _parser() -> argparse.ArgumentParser:
         epilog="The environment variable SIMULATOR_TOKEN holds the token that callers must send.",
     )
     serve.add_argument("name", choices=("resident", "tax", "labour", "property", "benefits"))
-    serve.add_argument("--population", type=Path, required=True, metavar="DIR")
-    serve.add_argument(
-        "--run", type=Path, required=True, metavar="DIR", help="records and databases"
-    )
     serve.add_argument("--port", type=int, default=0, help="0 takes any free port (the default)")
-    serve.add_argument("--stop-with-stdin", action="store_true", help="stop when stdin ends")
+    stand_in = commands.add_parser(
+        "stand-in",
+        help="stand in for any declared agencies",
+        description="Answer for agencies by their declarations alone until SIGTERM or SIGINT; "
+        "print one line of JSON for each when it is ready.",
+        epilog="The environment variable SIMULATOR_TOKEN holds the token that callers must send.",
+    )
+    stand_in.add_argument("names", nargs="+", metavar="NAME", help="name of a declaration")
+    stand_in.add_argument("--declarations", type=Path, required=True, metavar="DIR")
+    stand_in.add_argument("--always", default="none", metavar="FAULT", help="broken from the start")
+    for command in (serve, stand_in):
+        command.add_argument("--population", type=Path, required=True, metavar="DIR")
+        command.add_argument(
+            "--run", type=Path, required=True, metavar="DIR", help="records and databases"
+        )
+        command.add_argument("--stop-with-stdin", action="store_true", help="stop when stdin ends")
     return parser
 
 
@@ -92,3 +108,14 @@ def _generate(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     place = Place(options.name, options.population.resolve(), options.run.resolve(), options.port)
     return serve(place, stop_with_stdin=options.stop_with_stdin)
+
+
+def _stand_in(options: argparse.Namespace) -> int:
+    places = Places(
+        options.declarations.resolve(),
+        options.population.resolve(),
+        options.run.resolve(),
+        options.names,
+        options.always,
+    )
+    return serve_declared(places, stop_with_stdin=options.stop_with_stdin)

@@ -372,6 +372,18 @@ async def test_breaches_are_counted_by_kind_and_cost_no_more_than_their_values(
     assert caplog.messages == ["source breaks its contract"] * 2
 
 
+async def test_who_lacks_beside_another_persons_record_is_unavailable_and_not_absent(
+    gatherer: Make, catalogue: Catalogue
+) -> None:
+    async def mixing_up(_: Question) -> Reply:
+        return Reply({}, {"other-person": 1})
+
+    made = gatherer(tax=Memory(mixing_up))
+    gathered = await made.round("data 1", asks(catalogue, "tax"), CONTEXT)
+    answer = gathered.answers["tax", PERSON]
+    assert (answer.state, answer.failure) == (State.UNAVAILABLE, Failure("SOURCE_CONTRACT", None))
+
+
 async def test_calls_are_counted_by_source_and_state(gatherer: Make, catalogue: Catalogue) -> None:
     before = counted("hub_source_calls_total", source="tax", state="SOURCE_CONTRACT")
     made = gatherer(tax=raising(ContractBroken("odd")))

@@ -1,0 +1,224 @@
+"""A stand-in that is asked over HTTP: what every such protocol shares.
+
+Each call is recorded before it is answered, whatever the answer; faults are shown on top of what
+the protocol says.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sources.declaration import Item, Source
+from sources.simulator.declared.faults import (
+    OF_ANSWERS,
+    OF_RECORDS,
+    OVER_HTTP,
+    Entry,
+    Fault,
+    Spoiler,
+    delay,
+    read_fault,
+)
+from sources.simulator.declared.holdings import Held, Holdings
+from sources.simulator.declared.stand import Call, RefusedError, variables
+from sources.simulator.declared.writing import Writing
+from sources.simulator.place import HOST
+
+
+class Speaker(Protocol):
+    """One protocol as an agency speaks it."""
+
+    writing: Writing
+
+    @property
+    def paths(self) -> Sequence[tuple[str, Sequence[str]]]:
+        """Where it listens, with the methods."""
+
+    async def read(self, request: Request, body: bytes) -> Call | Response:
+        """What is asked, or at once the answer to what is no question. Raises RefusedError."""
+
+    def write(self, call: Call, entries: Sequence[Entry]) -> Response:
+        """The records as an answer."""
+
+    def failure(self, text: str) -> Response:
+        """An answer of success by its status that tells of a failure inside."""
+
+
+class HttpStand:
+    """One agency's service on a port of its own."""
+
+    modes = OVER_HTTP
+
+    def __init__(
+        self, source: Source, holdings: Holdings, speaker: Speaker, token: str, record: Path
+    ) -> None:
+        self.source = source
+        self._holdings = holdings
+        self._speaker = speaker
+        self._token = token
+        self._fault = Fault()
+        self._path = record
+        self._record = os.open(record, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o600)
+
+    async def start(self, port: int = 0) -> Mapping[str, str]:
+        """Listen; the address and a token for every other variable that the declaration names."""
+        listener = listening(port)
+        routes = [
+            Route(path, self._answer, methods=list(methods))
+            for path, methods in self._speaker.paths
+        ]
+        routes.append(Route("/_simulator/fault", self._set_fault, methods=["POST"]))
+        config = uvicorn.Config(
+            Starlette(routes=routes),
+            http="httptools",
+            lifespan="off",
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = Server(config)
+        self._running = asyncio.create_task(self._server.serve(sockets=[listener]))
+        self.url = f"http://{HOST}:{listener.getsockname()[1]}"
+        return environment(self.source, self.url, self._token)
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        self._server.should_exit = True
+        await self._running
+        os.close(self._record)
+
+    async def show(self, fault: Fault) -> None:
+        """Show a fault from now on."""
+        self._fault = fault
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Every call so far, as recorded."""
+        return [orjson.loads(line) for line in self._path.read_bytes().splitlines()]
+
+    async def _set_fault(self, request: Request) -> Response:
+        try:
+            await self.show(read_fault(orjson.loads(await request.body()), self.modes))
+        except ValueError as error:
+            return Response(str(error), 400)
+        return Response(orjson.dumps({"mode": self._fault.mode, "ms": self._fault.milliseconds}))
+
+    async def _answer(self, request: Request) -> Response:
+        """Answer a call. It is recorded before the answer leaves, whatever its status."""
+        fault = self._fault
+        call = Call((), ())
+        try:
+            read = await self._speaker.read(request, await request.body())
+            if isinstance(read, Response):
+                return read
+            call = read
+            if len(call.keys) > self.source.batch:
+                raise RefusedError(413, f"more than {self.source.batch} people asked")
+            # A call that hangs has reached the agency too.
+            self._write(request, call, 500 if fault.mode == "error" else 200)
+        except RefusedError as refusal:
+            self._write(request, call, refusal.status)
+            return Response(
+                orjson.dumps({"error": str(refusal)}), refusal.status, media_type="application/json"
+            )
+        await delay(fault)
+        if fault.mode in OF_ANSWERS:
+            return OF_ANSWERS[fault.mode](self._personal(call))
+        if fault.mode == "error-in-200":
+            return self._speaker.failure("internal error")
+        if fault.mode == "personal-error-in-200":
+            return self._speaker.failure(self._personal(call))
+        return self._speaker.write(call, self._entries(fault, call))
+
+    def _entries(self, fault: Fault, call: Call) -> list[Entry]:
+        holdings, items = self._holdings, call.items
+        entries = [
+            self._entry(held, items) for held in holdings.records("person", call.keys, items)
+        ]
+        if fault.mode not in OF_RECORDS:
+            return entries
+        asked = {".".join(item.wire) for item in items}
+        spare = (
+            item.wire[-1]
+            for item in self.source.items
+            if len(item.path) == 1 and ".".join(item.wire) not in asked
+        )
+
+        def other() -> Entry | None:
+            strangers = (key for key in holdings.some(10) if key not in call.keys)
+            found = holdings.records("person", [next(strangers, "")], items)
+            return self._entry(found[0], items) if found else None
+
+        return OF_RECORDS[fault.mode](Spoiler(next(spare, "unasked"), other), entries)
+
+    def _entry(self, held: Held, items: Sequence[Item]) -> Entry:
+        return Entry(held.key, self._speaker.writing.fields(held, items))
+
+    def _personal(self, call: Call) -> str:
+        """An error's text of the kind that agencies were seen to send: it tells of a person."""
+        return f"no unique record of {', '.join(call.keys[:1])} ({PERSONAL}), wages 12345000"
+
+    def _write(self, request: Request, call: Call, status: int) -> None:
+        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        entry = {
+            "at": datetime.now(UTC).isoformat(),
+            "keys": call.keys,
+            "items": [".".join(item.wire) for item in call.items if item.wire],
+            **{
+                name: call.told.get(name) for name in ("purpose", "legalBasis", "case", "operation")
+            },
+            "status": status,
+            "target": f"{request.method} {target}",
+        }
+        os.write(self._record, orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
+
+
+PERSONAL = "Hong Gildong"
+"""A name that error texts tell: the one that Korean forms use for their examples."""
+
+
+class Server(uvicorn.Server):
+    """A server that leaves the signals to the process's own."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Do nothing."""
+        yield
+
+
+def listening(port: int) -> socket.socket:
+    """A listener on loopback; 0 takes any free port."""
+    return socket.create_server((HOST, port), backlog=512)
+
+
+def environment(source: Source, url: str, token: str) -> dict[str, str]:
+    """What the variables of a declaration must be for it to reach the address.
+
+    Raises ValueError where the address is written out, as nobody can be led elsewhere by it.
+    """
+    table = source.adapter_table
+    addresses = variables(table.get("url", ""))
+    if not addresses:
+        raise ValueError(
+            f"{source.file}: the address is written out; "
+            f'write it as `url = "${{{source.name.upper()}_URL}}"`'
+        )
+    return {name: url if name in addresses else token for name in variables(table)}
+
+
+def text_of(request: Request, header: str | None) -> str | None:
+    """What a header says, if the declaration names one."""
+    return request.headers.get(header) if header else None

@@ -1,0 +1,124 @@
+"""The process of stand-ins: several agencies, each on a port of its own, until told to stop."""
+
+import asyncio
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+import uvloop
+
+from sources.declaration import Source, read_catalogue
+from sources.fault import FaultyConfiguration, nearest
+from sources.simulator.declared.control import Control
+from sources.simulator.declared.faults import usual_fault
+from sources.simulator.declared.holdings import Holdings
+from sources.simulator.declared.http import HttpStand, Server, Speaker, listening
+from sources.simulator.declared.rest import RestSpeaker
+from sources.simulator.declared.stand import Stand
+from sources.simulator.population import Population, read_manifest
+
+_SPEAKERS: Mapping[str, Callable[[Source, str], Speaker]] = {"rest": RestSpeaker}
+ADAPTERS = (*_SPEAKERS,)
+"""The adapters whose protocols a stand-in speaks."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """What a process of stand-ins works with."""
+
+    declarations: Path
+    population: Path
+    run: Path
+    names: Sequence[str]
+    always: str = "none"
+    """A fault that is in force whenever no other is."""
+
+
+def serve(places: Places, *, stop_with_stdin: bool) -> int:
+    """Serve until told to stop. Raises RuntimeError, OSError or ValueError with one line."""
+    token = os.environ.get("SIMULATOR_TOKEN", "")
+    if not token:
+        raise ValueError("SIMULATOR_TOKEN is not set; give the token that callers must send")
+    if read_manifest(places.population) is None:
+        raise ValueError(
+            f"`{places.population}` holds no complete population; make one with "
+            f"`python -m sources.simulator generate --into {places.population}`"
+        )
+    sources = [_read(places.declarations, name) for name in places.names]
+    return uvloop.run(_serve(places, sources, token, stop_with_stdin=stop_with_stdin))
+
+
+def _read(folder: Path, name: str) -> Source:
+    catalogue, faults = read_catalogue(folder, [name], name, name)
+    if faults:
+        raise FaultyConfiguration(faults)
+    source = catalogue.sources[name]
+    if source.adapter not in ADAPTERS:
+        raise ValueError(
+            f"{source.file}: no stand-in speaks `{source.adapter}`; {nearest('', ADAPTERS)}"
+        )
+    return source
+
+
+async def _serve(
+    places: Places, sources: Sequence[Source], token: str, *, stop_with_stdin: bool
+) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if stop_with_stdin:
+        threading.Thread(target=_watch_stdin, args=(loop, stop), daemon=True).start()
+    population, usual = Population(places.population), usual_fault(places.always)
+    stands: dict[str, tuple[Stand, Holdings]] = {}
+    for source in sources:
+        holdings = Holdings(source, population)
+        stands[source.name] = (_stand(source, holdings, token, places.run), holdings)
+    door = Server(uvicorn.Config(Control(stands, usual).app(), lifespan="off", log_level="warning"))
+    listener = listening(0)
+    serving = asyncio.create_task(door.serve(sockets=[listener]))
+    started: list[Stand] = []
+    try:
+        for name, (stand, _) in stands.items():
+            environment = await stand.start()
+            started.append(stand)
+            await stand.show(usual)
+            control = f"http://127.0.0.1:{listener.getsockname()[1]}/{name}"
+            _tell_ready(name, environment, control, places.run)
+        await stop.wait()
+    finally:
+        for stand in started:
+            await stand.stop()
+        door.should_exit = True
+        await serving
+    return 0
+
+
+def _stand(source: Source, holdings: Holdings, token: str, run: Path) -> Stand:
+    directory = run / source.name
+    directory.mkdir(parents=True, exist_ok=True)
+    speaker = _SPEAKERS[source.adapter](source, token)
+    return HttpStand(source, holdings, speaker, token, directory / "access.jsonl")
+
+
+def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    while os.read(0, 4096):
+        pass
+    loop.call_soon_threadsafe(stop.set)
+
+
+def _tell_ready(name: str, environment: Mapping[str, str], control: str, run: Path) -> None:
+    """Print the one line that says how a stand-in is reached."""
+    line = {
+        "source": name,
+        "simulated": True,
+        "environment": dict(environment),
+        "control": control,
+        "access": str(run / name / "access.jsonl"),
+    }
+    print(json.dumps(line), flush=True)
