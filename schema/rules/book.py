@@ -179,7 +179,7 @@ class _File(_Strict):
     programme: dict[str, Programme] = {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Book:
     """Everything the data files say, checked. `version` is the hash of the files."""
 

@@ -135,8 +135,31 @@ class Over:
     where: Expression | None
 
 
+@dataclass(frozen=True, slots=True)
+class Quotient:
+    """A whole amount divided by a whole constant above 0, rounded down; also when negative.
+
+    No formula has it: rounding is lowered to it (schema/rules/lowering.py).
+    """
+
+    type: Type
+    part: Expression
+    by: int
+
+
 Expression = (
-    Constant | Name | Cell | Arithmetic | Extreme | Round | Compare | Logic | Not | Choose | Over
+    Constant
+    | Name
+    | Cell
+    | Arithmetic
+    | Extreme
+    | Round
+    | Compare
+    | Logic
+    | Not
+    | Choose
+    | Over
+    | Quotient
 )
 
 YES_NO = Type("yes-no")
@@ -184,7 +207,7 @@ def children(node: Expression) -> tuple[Expression, ...]:
             return (left, right)
         case Extreme(parts=parts) | Logic(parts=parts):
             return parts
-        case Round(part=part) | Not(part=part):
+        case Round(part=part) | Not(part=part) | Quotient(part=part):
             return (part,)
         case Choose(condition=condition, then=then, otherwise=otherwise):
             return (condition, then, otherwise)
