@@ -254,13 +254,18 @@ def _transforms(purpose: Purpose, granted: frozenset[str]) -> dict[str, Transfor
 
 def _refusal(caller: Caller, purpose: Purpose, today: datetime.date) -> tuple[str, str] | None:
     """The rule by which the caller may not use the purpose on anyone at all, and the remedy."""
+    if purpose.relation in OF_NOBODY and caller.roles & purpose.roles:
+        return f"`{purpose.code}` reaches no person", "ask under a purpose that does"
+    return unusable(caller, purpose, today)
+
+
+def unusable(caller: Caller, purpose: Purpose, today: datetime.date) -> tuple[str, str] | None:
+    """The rule by which the caller may not use the purpose at all, and the remedy."""
     if not caller.roles & purpose.roles:
         roles = ", ".join(sorted(purpose.roles)) or "nobody"
         return f"`{purpose.code}` is for {roles}", "ask under a purpose of your own role"
     if invalid := purpose.valid.refuses(today):
         return f"`{purpose.code}` {invalid}", "ask under a purpose that is valid"
-    if purpose.relation in OF_NOBODY:
-        return f"`{purpose.code}` reaches no person", "ask under a purpose that does"
     if None in caller.recipients:
         rule = "the token does not say who the caller is as a resident"
         return rule, "have the identity provider send the claim, so that own records are refused"

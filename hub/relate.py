@@ -29,6 +29,7 @@ from authz.register import BY_CASE, OF_NOBODY, Purpose
 from hub.admission import Admitted
 from hub.errors import RequestRefused, error, refused
 from hub.gather import Ask, Gathered, Gatherer
+from hub.oversight.allowances import Allowances
 from hub.plan import Subjects
 from hub.querylog.record import Entry
 from hub.rounds import Reach
@@ -131,6 +132,7 @@ class Relating:
     admitted: Admitted
     subjects: Subjects
     named_cases: tuple[str, ...]
+    allowed: Allowances
 
 
 async def relate(
@@ -175,7 +177,8 @@ def _judge(
     if purpose.relation == "household":
         today = datetime.datetime.now(datetime.UTC).date()
         return judge_child(caller, key, facts.get(key), facts.get(caller.recipient or ""), today)
-    return judge_recipient(caller, purpose, key, facts.get(key), cases)
+    opened = relating.allowed.opened
+    return judge_recipient(caller, purpose, key, facts.get(key), cases, opened)
 
 
 def _settle(relation: Relation, key: str, rule: str | None) -> None:

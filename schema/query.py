@@ -15,6 +15,7 @@ from schema.access import Access, Purpose, SourceState
 from schema.agency import AgencyRecord, make_type
 from schema.components import AssetKind, Assets, Income, IncomeKind, area
 from schema.needs import Area, Covered, Items, Leads, Rows, at, needing
+from schema.oversight import query_fields
 from schema.programme_types import ProgrammeOffered, offered
 from schema.programmes import programmes
 from schema.recipient import Application, Benefits, Employment, Identity, OfKey, OfPerson
@@ -298,6 +299,7 @@ def query_type(catalogue: Catalogue, recipient: Any, case: Any) -> Any:
                     " item, without asking any agency. Neither variables nor a case are needed.",
                 ),
             ),
+            **query_fields(),
         },
     )
 

@@ -76,18 +76,20 @@ class Log:
 class Entry:
     """The records of one operation. Left without an outcome, it records how it ended.
 
-    `cases` are those that were found to give a reason, and `calls` those made so far.
+    `cases` are those that were found to give a reason, and `calls` those made so far. `facts` is
+    what else every further record says.
     """
 
     def __init__(self, log: Log, because: Because) -> None:
         self._log = log
         self._because = because
-        self._operation = str(uuid.uuid4())
+        self.operation = str(uuid.uuid4())
         self._started = time.perf_counter()
         self._intended: set[str] = set()
         self._scope: dict[str, object] = {}
         self.cases: tuple[str, ...] = ()
         self.calls: list[Call] = []
+        self.facts: dict[str, object] = {}
 
     def context(self, cases: tuple[str, ...]) -> Context:
         """What agencies are told of the operation; of cases, only those that give a reason."""
@@ -96,7 +98,7 @@ class Entry:
             purpose=purpose.code if purpose else "",
             legal_basis=purpose.legal_basis.text if purpose else "",
             case=",".join(cases),
-            operation=self._operation,
+            operation=self.operation,
         )
 
     async def __aenter__(self) -> Self:
@@ -234,7 +236,7 @@ class Entry:
         label = name.value if name is not None and not _LONG_NUMBER.search(name.value) else None
         await self._log.store.append(
             {
-                "operation": self._operation,
+                "operation": self.operation,
                 "kind": kind,
                 "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
                 "person": because.caller.person,
@@ -252,6 +254,7 @@ class Entry:
                 "cases": self.cases,
                 "document": {"name": label, "hash": because.plan.document.hash},
                 "durationMs": round((time.perf_counter() - self._started) * 1000, 3),
+                **self.facts,
                 **facts,
             }
         )

@@ -17,6 +17,8 @@ from hub.config import Limits, TrustedDocuments
 from hub.documents import Documents
 from hub.gather import Call, Gatherer
 from hub.operation import Hub, Request
+from hub.oversight.ledger import Ledger
+from hub.oversight.seal import Seal
 from hub.pipeline import answer
 from hub.project import Projected
 from hub.querylog.quota import Quota
@@ -136,6 +138,7 @@ def world(store: Store, recipient: Mapping[str, Any], programme: str = "liveliho
         trusted=Trusted(TrustedDocuments(), {}),
         gatherer=Gatherer(CATALOGUE, agencies),
         log=Log(store, Quota(store.engine), Pseudonyms(b"key"), CATALOGUE),
+        ledger=Ledger(store.engine, Pseudonyms(b"key"), Seal(b"key")),
         limits=Limits(),
     )
     return World(hub, agencies)
