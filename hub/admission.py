@@ -27,6 +27,7 @@ class Admitted:
 
     purpose: Purpose
     verdict: Verdict
+    day: datetime.date
 
     @property
     def withheld(self) -> dict[str, Denial]:
@@ -115,4 +116,4 @@ def admit(
     if most is not None and len(set(whom.recipients)) > most:
         message = f"`{purpose.code}` reaches {most} recipients in one operation and no more"
         raise refused("PURPOSE_LIMIT", message)
-    return Admitted(purpose, verdict)
+    return Admitted(purpose, verdict, declared.day)

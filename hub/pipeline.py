@@ -6,8 +6,9 @@ import datetime
 
 from authz.caller import Caller
 from hub.about import About
-from hub.admission import Declared, admit, references
+from hub.admission import Declared, Denied, admit, references
 from hub.conceal import conceal
+from hub.conditions import settle
 from hub.documents import variable_values
 from hub.errors import refused
 from hub.operation import Encode, Hub, Request
@@ -56,9 +57,13 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
         relating = Relating(caller, admitted, whom, cases, allowed)
         relation = await relate(hub.gatherer, catalogue, relating, entry)
         wants = wanted(whom.by_root, relation.reach, verdict, limits.cost)
-        await entry.intend_for(wants.people)
         concealed = conceal(catalogue, wants.items, relation.concealed)
-        layers = layered(catalogue, concealed.wants, relation.known)
+        settled = settle(catalogue, admitted.purpose, concealed.wants, relation.facts)
+        refusing = settled.refusing(verdict.granted)
+        if refusing and not request.withhold:
+            raise Denied(refusing)
+        await entry.intend_for(wants.people)
+        layers = layered(catalogue, settled.wants, relation.known)
         gathered = await hub.gatherer.rounds(layers, limits, relation.context)
         entry.calls += gathered.calls
         view = View(
@@ -72,6 +77,7 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
             cases=relation.cases,
             known=relation.known.keys(),
             derivable=verdict.derivable,
+            unmet=settled.unmet,
             assessed=relation.assessed,
         )
         graphql, reading = hub.schema.graphql, Reading(view, about)

@@ -174,7 +174,11 @@ def _check_places(catalogue: Catalogue, marks: Mapping[tuple[str, str], Needs]) 
     known = {mark.place for mark in marks.values() if isinstance(mark, Place | Leads)}
     known |= {f"income.{kind.value}" for kind in IncomeKind}
     known |= {f"assets.{kind.value}" for kind in AssetKind} | {"case.applicant"}
-    known |= {"identity.protected", "household.members.protected"}
+    known |= {
+        "identity.protected",
+        "household.members.protected",
+        "household.members.birthDate",
+    }
     faults = []
     for item in catalogue.items.values():
         for place in item.places:

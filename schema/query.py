@@ -190,6 +190,7 @@ def _case_type(catalogue: Catalogue, household: Any) -> Any:
             "reference": leaf("reference", strawberry.ID, "Reference."),
             "programme": leaf("programme", str, "Code of the programme."),
             "state": leaf("state", str, "open or closed."),
+            "stage": leaf("stage", str, "received, investigating, review or closed."),
             "office": leaf("office", str, "Office in charge."),
             "official": leaf("official", str, "Official in charge."),
             "opened": leaf("opened", datetime.date, "Date of opening."),

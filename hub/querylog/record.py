@@ -198,6 +198,11 @@ class Entry:
                     {"subject": pseudonym(subject), "sources": sources}
                     for subject, sources in concealed.items()
                 ],
+                "unmet": [
+                    {"subject": pseudonym(key), "item": denial.item, "rule": denial.rule}
+                    for key, denials in view.unmet.items()
+                    for denial in denials.values()
+                ],
                 "disclosed": self._disclosed(view.settle()),
                 "derived": {
                     name: [pseudonym(key) for key, names in view.derived.items() if name in names]
