@@ -25,8 +25,6 @@ from hub.http import Endpoint
 from hub.identity import Identity
 from hub.manifest import Manifest, read_manifest
 from hub.operation import Hub
-from hub.oversight.ledger import Ledger
-from hub.oversight.seal import Seal
 from hub.places import Places
 from hub.querylog.quota import Quota
 from hub.querylog.record import Log, Pseudonyms
@@ -125,7 +123,11 @@ def _schema(settings: Settings, catalogue: Catalogue) -> tuple[HubSchema | None,
 
 def _key_faults(settings: Settings) -> list[Fault]:
     made = "make it of 32 random bytes, or correct the path"
-    files = [("log.pseudonym_key", settings.log.pseudonym_key, made)]
+    files = [
+        ("log.pseudonym_key", settings.log.pseudonym_key, made),
+        ("log.sealing_key", settings.log.sealing_key, made),
+        ("log.signing_key", settings.log.signing_key, "make it by `hub log key`"),
+    ]
     for number, issuer in enumerate(settings.issuers, start=1):
         if issuer.keys is not None and "://" not in issuer.keys:
             several = f" (issuer {number})" if len(settings.issuers) > 1 else ""
@@ -144,10 +146,9 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
     adapters = {
         name: ADAPTERS[source.adapter](source) for name, source in plans.catalogue.sources.items()
     }
-    store = Store(settings.log.store, settings.log.batch)
+    store = Store(settings.log.store, settings.log.batch, settings.log.sealing_key.read_bytes())
     gatherer = Gatherer(plans.catalogue, adapters)
-    key = settings.log.pseudonym_key.read_bytes()
-    pseudonyms = Pseudonyms(key)
+    pseudonyms = Pseudonyms(settings.log.pseudonym_key.read_bytes())
     places = Places(settings.identity, pseudonyms.of)
     identity = Identity(settings.issuers, address=settings.server.endpoint, places=places)
     try:
@@ -161,7 +162,6 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
                 trusted=Trusted(settings.documents, plans.manifest),
                 gatherer=gatherer,
                 log=Log(store, Quota(store.engine), pseudonyms, plans.catalogue),
-                ledger=Ledger(store.engine, pseudonyms, Seal(key)),
                 limits=settings.limits,
             ),
             identity,

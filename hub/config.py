@@ -105,6 +105,10 @@ class Log(_Section):
         description="SQLAlchemy address: `sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://…`."
     )
     pseudonym_key: Path = Field(description="File with the key that makes subjects' pseudonyms.")
+    sealing_key: Path = Field(
+        description="File with the key under which the keys of records' details are kept."
+    )
+    signing_key: Path = Field(description="File with the key that signs the log's checkpoints.")
     batch: int = Field(512, ge=1, description="Most records committed together.")
 
 
@@ -265,6 +269,8 @@ _PATHS = (
     ("sources", "catalogue"),
     ("register", "folder"),
     ("log", "pseudonym_key"),
+    ("log", "sealing_key"),
+    ("log", "signing_key"),
     ("documents", "manifest"),
     ("console", "demo"),
 )

@@ -247,6 +247,8 @@ def _configure(folder: Path, agencies: Mapping[str, Mapping[str, str]]) -> None:
     os.environ |= {
         "HUB_LOG_STORE": f"sqlite+aiosqlite:///{folder / 'log.db'}",
         "HUB_LOG_PSEUDONYM_KEY": str(folder / "keys" / "pseudonym.key"),
+        "HUB_LOG_SEALING_KEY": str(folder / "keys" / "sealing.key"),
+        "HUB_LOG_SIGNING_KEY": str(folder / "keys" / "signing.key"),
         "HUB_ISSUER_ISSUER": ISSUER,
         "HUB_ISSUER_AUDIENCE": AUDIENCE,
         "HUB_ISSUER_KEYS": str(folder / "keys" / "issuer.jwks.json"),

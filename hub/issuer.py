@@ -15,6 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from hub.persons import DemoFailed
+from hub.querylog.note import Signer
 
 ISSUER = "https://issuer.demo.invalid"
 AUDIENCE = "welfare-hub"
@@ -23,7 +24,7 @@ _ROLES = {"caseworker2": "caseworker"}
 
 
 def make_keys(folder: Path, sample: Mapping[str, Any]) -> None:
-    """Make what is not there yet: the issuer's key pair, the log's key, the persons' claims."""
+    """Make what is not there yet: the issuer's key pair, the log's keys, the persons' claims."""
     keys = folder / "keys"
     keys.mkdir(parents=True, exist_ok=True)
     private = keys / "issuer.key.json"
@@ -33,9 +34,13 @@ def make_keys(folder: Path, sample: Mapping[str, Any]) -> None:
     issuer = ECKey.import_key(json.loads(private.read_text()))
     public = {"keys": [issuer.as_dict(private=False)]}
     (keys / "issuer.jwks.json").write_text(json.dumps(public))
-    pseudonym = keys / "pseudonym.key"
-    if not pseudonym.exists():
-        _write_secret(pseudonym, secrets.token_bytes(32))
+    for name in ("pseudonym.key", "sealing.key"):
+        if not (keys / name).exists():
+            _write_secret(keys / name, secrets.token_bytes(32))
+    if not (keys / "signing.key").exists():
+        signer = Signer.make("demo.invalid/log")
+        _write_secret(keys / "signing.key", f"{signer.text}\n".encode())
+        (keys / "verifiers.txt").write_text(f"{signer.verifier.text}\n")
     persons = {
         **sample["personas"],
         "recipient": {"person": "resident-of-the-sample", "recipient": sample["recipient"]},

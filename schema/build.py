@@ -20,7 +20,6 @@ from schema.components import AssetKind, IncomeKind
 from schema.needs import (
     KEY,
     MEMBERS,
-    Acts,
     Area,
     Covered,
     Derived,
@@ -32,7 +31,6 @@ from schema.needs import (
     Place,
     Rows,
 )
-from schema.oversight import mutation_type
 from schema.programmes import programmes
 from schema.query import person_types, query_type
 from schema.scalars import SCALARS
@@ -47,7 +45,6 @@ class Need:
     `alone`: needed only where the field's selection names no item itself. `leads_to`: whom what
     is selected below is asked of, where that is somebody else. `household` is needed of every
     member too, whom `leads` lead to. With a `derivation` all of it is worked with and not shown.
-    With `relations` it needs no item, but a purpose of one of them.
     """
 
     items: tuple[Item, ...] = ()
@@ -56,7 +53,6 @@ class Need:
     household: tuple[Item, ...] = ()
     leads: tuple[Item, ...] = ()
     derivation: str | None = None
-    relations: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,6 @@ def build(catalogue: Catalogue) -> HubSchema:
     try:
         schema = strawberry.Schema(
             query=query,
-            mutation=mutation_type(),
             types=list(records.values()),
             config=StrawberryConfig(scalar_map=SCALARS),
         )
@@ -143,8 +138,6 @@ def _need(catalogue: Catalogue, mark: Needs) -> Need:
                 leads=catalogue.at(MEMBERS) if members else (),
                 derivation=mark.name if isinstance(mark, Derived) else None,
             )
-        case Acts(relations):
-            return Need(relations=relations)
         case Covered():
             return Need()
 
@@ -174,11 +167,7 @@ def _check_places(catalogue: Catalogue, marks: Mapping[tuple[str, str], Needs]) 
     known = {mark.place for mark in marks.values() if isinstance(mark, Place | Leads)}
     known |= {f"income.{kind.value}" for kind in IncomeKind}
     known |= {f"assets.{kind.value}" for kind in AssetKind} | {"case.applicant"}
-    known |= {
-        "identity.protected",
-        "household.members.protected",
-        "household.members.birthDate",
-    }
+    known |= {"identity.protected", "household.members.protected"}
     faults = []
     for item in catalogue.items.values():
         for place in item.places:

@@ -15,6 +15,8 @@ import httpx
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from hub.querylog.sealing import Keep, KeyOf, Sealing, unseal
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -89,9 +91,24 @@ class Demo:
 
     def records(self) -> list[dict[str, Any]]:
         """Every record of the query log, in order, read beside the hub from its store."""
+        return [details for _, details in self.records_since(-1)]
+
+    def records_since(self, place: int) -> list[tuple[int, dict[str, Any]]]:
+        """The records after this place in the tree, with theirs."""
+        sealing = Sealing((self.folder / "keys" / "sealing.key").read_bytes())
         with closing(sqlite3.connect(f"file:{self.folder / 'log.db'}?mode=ro", uri=True)) as store:
-            rows = store.execute("SELECT body FROM record ORDER BY seq").fetchall()
-        return [json.loads(body) for (body,) in rows]
+            keys = {
+                number: sealing.unwrap(KeyOf(period, Keep(subjects, years)), wrapped)
+                for number, period, subjects, years, wrapped, _ in store.execute(
+                    "SELECT * FROM details_key"
+                )
+            }
+            rows = store.execute(
+                "SELECT idx, key, sealed FROM leaf JOIN details USING (idx) WHERE idx > ? "
+                "ORDER BY idx",
+                (place,),
+            ).fetchall()
+        return [(idx, json.loads(unseal(keys[key], sealed)[1])) for idx, key, sealed in rows]
 
     def last_operation(self) -> list[dict[str, Any]]:
         """The records of the operation logged last."""

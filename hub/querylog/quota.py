@@ -14,18 +14,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from hub.querylog.store import METADATA, LogUnavailable
+from hub.querylog.store import LogUnavailable
+from hub.querylog.tables import SUBJECT_USE
 
 WINDOW = 24 * 3600
 """Seconds that a subject counts."""
-
-_USES = sa.Table(
-    "subject_use",
-    METADATA,
-    sa.Column("person", sa.String(255), primary_key=True),
-    sa.Column("subject", sa.String(64), primary_key=True),
-    sa.Column("at", sa.Float, nullable=False),
-)
 
 
 class Quota:
@@ -44,12 +37,12 @@ class Quota:
         rows = [{"person": person, "subject": subject, "at": now} for subject in subjects]
         if not rows:
             return True
-        insert = (postgresql if self._postgresql else sqlite).insert(_USES)
+        insert = (postgresql if self._postgresql else sqlite).insert(SUBJECT_USE)
         keep = insert.on_conflict_do_update(
             index_elements=["person", "subject"], set_={"at": insert.excluded.at}
         )
         counted = sa.select(sa.func.count()).where(
-            _USES.c.person == person, _USES.c.at > now - WINDOW
+            SUBJECT_USE.c.person == person, SUBJECT_USE.c.at > now - WINDOW
         )
         try:
             async with self._engine.connect() as connection:

@@ -26,7 +26,8 @@ from hub.errors import RequestRefused, refused
 from hub.gather import Call
 from hub.plan import Plan
 from hub.querylog.quota import Quota
-from hub.querylog.store import LogUnavailable, Store
+from hub.querylog.sealing import YEARS, Keep
+from hub.querylog.store import STAFF, LogUnavailable, Store
 from schema.view import View
 from sources.adapter import Context
 from sources.declaration import Catalogue
@@ -72,24 +73,36 @@ class Log:
         """The records of one operation, to be entered as a context."""
         return Entry(self, because)
 
+    async def event(self, kind: str, facts: Mapping[str, Any], keep: Keep = STAFF) -> int:
+        """Make it durable that something happened that is no operation; its place in the tree.
+
+        `facts` may have what an operation's record has (`person`, `office`, `purpose`, `outcome`,
+        `subjects` and `casesNamed` as pseudonyms, `reason`), and is found by it in the same way.
+        Raises LogUnavailable.
+        """
+        return await self.store.append(
+            {"kind": kind, "at": _now(), "hub": self.store.run, **facts}, keep
+        )
+
 
 class Entry:
     """The records of one operation. Left without an outcome, it records how it ended.
 
-    `cases` are those that were found to give a reason, and `calls` those made so far. `facts` is
-    what else every further record says.
+    `cases` are those that were found to give a reason, and `calls` those made so far.
     """
 
     def __init__(self, log: Log, because: Because) -> None:
         self._log = log
         self._because = because
-        self.operation = str(uuid.uuid4())
+        self._operation = str(uuid.uuid4())
         self._started = time.perf_counter()
         self._intended: set[str] = set()
         self._scope: dict[str, object] = {}
+        self._about: dict[str, list[str]] = {"subjects": [], "casesNamed": []}
+        purpose = because.purpose
+        self._keep = Keep("recipients", purpose.retention if purpose else YEARS)
         self.cases: tuple[str, ...] = ()
         self.calls: list[Call] = []
-        self.facts: dict[str, object] = {}
 
     def context(self, cases: tuple[str, ...]) -> Context:
         """What agencies are told of the operation; of cases, only those that give a reason."""
@@ -98,7 +111,7 @@ class Entry:
             purpose=purpose.code if purpose else "",
             legal_basis=purpose.legal_basis.text if purpose else "",
             case=",".join(cases),
-            operation=self.operation,
+            operation=self._operation,
         )
 
     async def __aenter__(self) -> Self:
@@ -114,8 +127,19 @@ class Entry:
             await self._refused(error)
         elif error is not None and not isinstance(error, LogUnavailable):
             cancelled = isinstance(error, asyncio.CancelledError)
-            facts = {"outcome": "abandoned" if cancelled else "failed"}
+            facts = {**self._about, "outcome": "abandoned" if cancelled else "failed"}
             await asyncio.shield(self._append("OUTCOME", facts))
+
+    def names(self, subjects: Iterable[str], cases: Iterable[str]) -> None:
+        """Whom and which cases the operation names; its OUTCOME is found by them, even refused."""
+        self._note("subjects", subjects)
+        self._note("casesNamed", cases)
+
+    def _note(self, part: str, keys: Iterable[str]) -> None:
+        noted = self._about[part]
+        for pseudonym in map(self._log.pseudonyms.of, keys):
+            if pseudonym not in noted:
+                noted.append(pseudonym)
 
     async def count(self, subjects: Iterable[str], most: int | None) -> None:
         """Count these subjects for the caller. Raises RequestRefused beyond `most` in 24 hours."""
@@ -154,6 +178,7 @@ class Entry:
             await self._intend(added)
 
     async def _intend(self, subjects: list[str]) -> None:
+        self._note("subjects", subjects)
         pseudonyms = [self._log.pseudonyms.of(subject) for subject in subjects]
         requested = self._because.plan.asked.every
         await self._append(
@@ -166,6 +191,7 @@ class Entry:
         await self._append(
             "OUTCOME",
             {
+                **self._about,
                 "outcome": "refused",
                 "errors": refusal.codes,
                 "requested": self._because.plan.asked.every,
@@ -187,6 +213,7 @@ class Entry:
         await self._append(
             "OUTCOME",
             {
+                **self._about,
                 "outcome": "answered",
                 "errors": errors,
                 "denied": _denied(denied),
@@ -197,11 +224,6 @@ class Entry:
                 "concealed": [
                     {"subject": pseudonym(subject), "sources": sources}
                     for subject, sources in concealed.items()
-                ],
-                "unmet": [
-                    {"subject": pseudonym(key), "item": denial.item, "rule": denial.rule}
-                    for key, denials in view.unmet.items()
-                    for denial in denials.values()
                 ],
                 "disclosed": self._disclosed(view.settle()),
                 "derived": {
@@ -239,11 +261,13 @@ class Entry:
         because, purpose = self._because, self._because.purpose
         name = because.plan.operation.name
         label = name.value if name is not None and not _LONG_NUMBER.search(name.value) else None
+        took = time.perf_counter() - self._started
         await self._log.store.append(
             {
-                "operation": self.operation,
+                "operation": self._operation,
                 "kind": kind,
-                "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+                "at": _now(),
+                "hub": self._log.store.run,
                 "person": because.caller.person,
                 "issuer": because.caller.issuer,
                 "actor": [
@@ -258,16 +282,20 @@ class Entry:
                 "register": because.register_version,
                 "cases": self.cases,
                 "document": {"name": label, "hash": because.plan.document.hash},
-                "durationMs": round((time.perf_counter() - self._started) * 1000, 3),
-                **self.facts,
+                "durationMicroseconds": int(took * 1_000_000),
                 **facts,
-            }
+            },
+            self._keep,
         )
 
 
 def reduced(verdict: Verdict) -> dict[str, str]:
     """The items that are released reduced, with how."""
     return {item: transform.text for item, transform in sorted(verdict.transforms.items())}
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def _denied(decisions: Sequence[Decision]) -> list[dict[str, str]]:

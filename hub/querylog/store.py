@@ -1,38 +1,59 @@
-"""Where records are kept: one append-only table, through SQLAlchemy, committed in groups.
+"""Where records are kept: the leaves of one tree, in SQLite or PostgreSQL, committed in groups.
 
-An append returns only when its record is durable. Whatever was waiting when a commit ends goes
-into the next one, so that many operations share the cost of one.
+An append returns only when its record is durable and has its place in the tree. Whatever was
+waiting when a commit ends goes into the next one, so that many operations share the cost of one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import datetime
+import os
+import secrets
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-METADATA = sa.MetaData()
-RECORDS = sa.Table(
-    "record",
-    METADATA,
-    sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-    sa.Column("operation", sa.String(36), nullable=False, index=True),
-    sa.Column("kind", sa.String(16), nullable=False),
-    sa.Column("at", sa.String(32), nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
-)
-"""`body` is the record as JSON; the columns beside it repeat what it is looked up by."""
+from hub.querylog import schema
+from hub.querylog.group import Written, write
+from hub.querylog.index import Row, index_of
+from hub.querylog.leaf import SALT_BYTES, canonical, commitment, leaf
+from hub.querylog.sealing import Keep, KeyOf, NotOpened, Sealing, seal, unseal
+from hub.querylog.tables import DETAILS, DETAILS_KEY, HEAD, INDEX_ITEMS, LEAF
 
 TIMEOUT = 5.0
 """Seconds after which an append that is not yet durable has failed."""
+RECIPIENTS = Keep("recipients")
+STAFF = Keep("staff")
 
 
 class LogUnavailable(Exception):
     """A record could not be made durable: nothing may be asked or released."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A record read back: its place in the tree, its leaf, its details unless destroyed."""
+
+    index: int
+    leaf: bytes
+    details: dict[str, Any] | None
+
+
+@dataclass(slots=True)
+class _Waiting:
+    written: Written
+    items: tuple[str, ...]
+    keep: Keep
+    durable: asyncio.Future[int]
 
 
 class Store:
@@ -42,51 +63,101 @@ class Store:
     by one of the kind WITHDRAWN: nothing was asked or released on its strength.
     """
 
-    def __init__(self, address: str, batch: int) -> None:
-        url = sa.make_url(address)
-        self.engine: AsyncEngine = create_async_engine(url, pool_pre_ping=True)
-        if url.get_backend_name() == "sqlite":
-            sa.event.listen(self.engine.sync_engine, "connect", _durable_sqlite)
+    def __init__(self, address: str, batch: int, sealing_key: bytes) -> None:
+        self.engine: AsyncEngine = engine_of(address)
+        self.run = secrets.token_hex(6)
+        """Names this hub among those that write to the store."""
+        self._sealing = Sealing(sealing_key)
+        self._keys: dict[KeyOf, tuple[int, AESGCM]] = {}
+        self._making: dict[KeyOf, asyncio.Task[tuple[int, AESGCM]]] = {}
+        self._items: set[int] = set()
         self._batch = batch
-        self._waiting: list[tuple[dict[str, Any], asyncio.Future[None]]] = []
+        self._size = 0
+        self._doubtful: list[_Waiting] = []
+        self._waiting: list[_Waiting] = []
+        self._under_way: dict[bytes, int] = {}
         self._wake = asyncio.Event()
         self._closing = False
         self._writer: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Make the table where it is not there yet, and start the writer.
+        """Make the tables where there are none yet, and start the writer.
 
         Raises LogUnavailable.
         """
         try:
-            async with self.engine.begin() as connection:
-                await connection.run_sync(METADATA.create_all)
+            await schema.prepare(self.engine)
+            async with self.engine.connect() as connection:
+                self._size = await connection.scalar(sa.select(HEAD.c.size)) or 0
+        except schema.WrongSchema as error:
+            raise LogUnavailable(str(error)) from error
         except (SQLAlchemyError, OSError) as error:
             raise LogUnavailable("the store of the query log cannot be opened") from error
         self._writer = asyncio.create_task(self._write(), name="query log writer")
 
-    async def append(self, record: dict[str, Any]) -> None:
-        """Make a record durable. Raises LogUnavailable."""
+    async def append(self, record: Mapping[str, Any], keep: Keep = RECIPIENTS) -> int:
+        """Make a record durable; its place in the tree. Raises LogUnavailable.
+
+        The record has `kind` and `at`, most have `operation`; see `hub/querylog/index.py`.
+        """
         if self._writer is None or self._writer.done():
             raise LogUnavailable("the writer of the query log has stopped")
-        durable = self._put(record)
+        of = KeyOf(record["at"][:10], keep)
+        key = self._keys.get(of)
         try:
             async with asyncio.timeout(TIMEOUT):
-                await durable
+                if key is None:
+                    making = self._making.get(of)
+                    if making is None or making.done():
+                        making = self._making[of] = asyncio.create_task(self._key(of))
+                    key = await asyncio.shield(making)
+                return await self._put(record, keep, key)
         except TimeoutError as error:
             raise LogUnavailable("the query log did not commit in time") from error
 
-    def _put(self, record: dict[str, Any]) -> asyncio.Future[None]:
-        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        row = {
-            "operation": record["operation"],
-            "kind": record["kind"],
-            "at": record["at"],
-            "body": orjson.dumps(record, option=orjson.OPT_SORT_KEYS).decode(),
-        }
-        self._waiting.append((row, durable))
+    def _put(
+        self, record: Mapping[str, Any], keep: Keep, key: tuple[int, AESGCM]
+    ) -> asyncio.Future[int]:
+        durable: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        details, salt = canonical(record), os.urandom(SALT_BYTES)
+        indexed = index_of(record)
+        written = Written(
+            leaf(commitment(salt, details)),
+            key[0],
+            seal(key[1], salt, details),
+            indexed.row,
+            indexed.about,
+        )
+        self._waiting.append(_Waiting(written, indexed.items, keep, durable))
         self._wake.set()
         return durable
+
+    async def _key(self, of: KeyOf) -> tuple[int, AESGCM]:
+        """The key of details for a day and class, made where there is none yet."""
+        insert = (postgresql if self.engine.dialect.name == "postgresql" else sqlite).insert
+        columns = DETAILS_KEY.c
+        chosen = (
+            (columns.period == of.period)
+            & (columns.subjects == of.keep.subjects)
+            & (columns.years == of.keep.years)
+        )
+        made = {
+            "period": of.period,
+            "subjects": of.keep.subjects,
+            "years": of.keep.years,
+            "wrapped": self._sealing.make(of),
+        }
+        try:
+            async with self.engine.begin() as connection:
+                await connection.execute(insert(DETAILS_KEY).values(made).on_conflict_do_nothing())
+                query = sa.select(columns.id, columns.wrapped).where(chosen)
+                row = (await connection.execute(query)).one()
+            if row.wrapped is None:
+                raise LogUnavailable(f"the key of details of {of.text} is destroyed")
+            key = self._keys[of] = (row.id, self._sealing.unwrap(of, row.wrapped))
+        except (SQLAlchemyError, OSError, NotOpened) as error:
+            raise LogUnavailable("the query log cannot be written") from error
+        return key
 
     async def _write(self) -> None:
         while True:
@@ -98,29 +169,91 @@ class Store:
                     self._waiting[self._batch :],
                 )
                 # A record that nobody waits for any more was told to have failed.
-                group = [entry for entry in group if not entry[1].done()]
+                group = [entry for entry in group if not entry.durable.done()]
                 if group:
                     await self._commit(group)
             if self._closing:
                 return
 
-    async def _commit(self, group: Sequence[tuple[dict[str, Any], asyncio.Future[None]]]) -> None:
-        failure: LogUnavailable | None = None
+    async def _commit(self, group: Sequence[_Waiting]) -> None:
         try:
-            async with asyncio.timeout(2 * TIMEOUT), self.engine.begin() as connection:
-                await connection.execute(sa.insert(RECORDS), [row for row, _ in group])
+            async with asyncio.timeout(2 * TIMEOUT):
+                await self._withdraw_doubtful()
+                async with self._transaction() as connection:
+                    named = await self._name_items(connection, group)
+                    first = await write(connection, [entry.written for entry in group])
         except Exception as error:  # noqa: BLE001 - the writer outlives whatever a driver raises
-            failure = LogUnavailable("the query log cannot be written")
-            failure.__cause__ = error
-        for row, durable in group:
-            if durable.done():
-                if failure is None:
-                    withdrawn = {"operation": row["operation"], "at": row["at"]}
-                    self._put({**withdrawn, "kind": "WITHDRAWN", "of": row["kind"]})
-            elif failure is None:
-                durable.set_result(None)
+            self._doubtful += group
+            for entry in group:
+                if not entry.durable.done():
+                    failure = LogUnavailable("the query log cannot be written")
+                    failure.__cause__ = error
+                    entry.durable.set_exception(failure)
+            return
+        self._size = first + len(group)
+        self._items |= named
+        for place, entry in enumerate(group, start=first):
+            if entry.durable.done():
+                self._withdraw(entry)
             else:
-                durable.set_exception(failure)
+                entry.durable.set_result(place)
+                self._follow(entry.written.row, place)
+
+    def _follow(self, row: Row, place: int) -> None:
+        if row.operation is not None and row.kind == "INTENT":
+            self._under_way.setdefault(row.operation, place)
+        elif row.operation is not None:
+            self._under_way.pop(row.operation, None)
+
+    @property
+    def since(self) -> int:
+        """The place of the first INTENT of this hub whose operation has no OUTCOME yet.
+
+        Where there is none, the place of whatever comes next.
+        """
+        return min(self._under_way.values(), default=self._size)
+
+    def _transaction(self) -> Any:
+        """One statement is a transaction of its own on PostgreSQL; see `hub/querylog/group.py`."""
+        if self.engine.dialect.name == "postgresql":
+            return self.engine.execution_options(isolation_level="AUTOCOMMIT").connect()
+        return self.engine.begin()
+
+    async def _name_items(self, connection: AsyncConnection, group: Sequence[_Waiting]) -> set[int]:
+        """Write the members of each set of items that this hub has not yet seen written."""
+        new = {
+            entry.written.row.items: entry.items
+            for entry in group
+            if entry.written.row.items is not None and entry.written.row.items not in self._items
+        }
+        if not new:
+            return set()
+        insert = (postgresql if self.engine.dialect.name == "postgresql" else sqlite).insert
+        rows = [{"items": key, "item": name} for key, names in new.items() for name in names]
+        await connection.execute(insert(INDEX_ITEMS).on_conflict_do_nothing(), rows)
+        return set(new)
+
+    async def _withdraw_doubtful(self) -> None:
+        """Withdraw what was committed though its commit was told to have failed."""
+        if not self._doubtful:
+            return
+        leaves = {entry.written.leaf: entry for entry in self._doubtful}
+        async with self.engine.connect() as connection:
+            query = sa.select(LEAF.c.leaf).where(LEAF.c.idx >= self._size)
+            found = [row.leaf for row in await connection.execute(query)]
+        for content in found:
+            if bytes(content) in leaves:
+                self._withdraw(leaves[bytes(content)])
+        self._doubtful = []
+
+    def _withdraw(self, entry: _Waiting) -> None:
+        row = entry.written.row
+        of = next(of for of, key in self._keys.items() if key[0] == entry.written.key)
+        at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        record = {"kind": "WITHDRAWN", "of": row.kind, "at": at, "hub": self.run}
+        if row.operation is not None:
+            record["operation"] = str(uuid.UUID(bytes=row.operation))
+        self._put(record, entry.keep, self._keys[of])
 
     async def check(self) -> None:
         """Raise LogUnavailable where the store does not answer."""
@@ -131,20 +264,80 @@ class Store:
             raise LogUnavailable("the store of the query log does not answer") from error
 
     async def records(self) -> AsyncIterator[dict[str, Any]]:
-        """Every record, in order."""
-        async with self.engine.connect() as connection:
-            rows = await connection.stream(sa.select(RECORDS.c.body).order_by(RECORDS.c.seq))
-            async for row in rows:
-                yield orjson.loads(row.body)
+        """The details of every record that are not destroyed, in order. Raises LogUnavailable."""
+        async for found in self.stored():
+            if found.details is not None:
+                yield found.details
+
+    async def stored(self, since: int = 0, until: int | None = None) -> AsyncIterator[Stored]:
+        """The records from one place in the tree to before another, in order.
+
+        Raises LogUnavailable where the store cannot be read or does not open.
+        """
+        chosen = LEAF.c.idx >= since
+        if until is not None:
+            chosen &= LEAF.c.idx < until
+        async for found in self._read(chosen):
+            yield found
+
+    async def read(self, places: Sequence[int]) -> list[Stored]:
+        """The records at these places in the tree, in its order. Raises LogUnavailable."""
+        return [found async for found in self._read(LEAF.c.idx.in_(places))]
+
+    async def _read(self, chosen: Any) -> AsyncIterator[Stored]:
+        query = (
+            sa.select(LEAF.c.idx, LEAF.c.leaf, LEAF.c.key, DETAILS.c.sealed)
+            .select_from(LEAF.outerjoin(DETAILS, DETAILS.c.idx == LEAF.c.idx))
+            .where(chosen)
+            .order_by(LEAF.c.idx)
+        )
+        try:
+            async with self.engine.connect() as connection:
+                keys = await opened_keys(connection, self._sealing)
+                async for row in await connection.stream(query):
+                    key = keys.get(row.key)
+                    if row.sealed is None or key is None:
+                        yield Stored(row.idx, row.leaf, None)
+                    else:
+                        details = orjson.loads(unseal(key, row.sealed)[1])
+                        yield Stored(row.idx, row.leaf, details)
+        except (SQLAlchemyError, OSError, NotOpened) as error:
+            raise LogUnavailable("the query log cannot be read") from error
 
     async def close(self) -> None:
         """Commit what waits, then close."""
         if self._writer is not None:
+            making = [task for task in self._making.values() if not task.done()]
+            if making:
+                await asyncio.wait(making, timeout=TIMEOUT)
+                await asyncio.sleep(0)  # so that those who waited for a key stand in line
             self._closing = True
             self._wake.set()
             await asyncio.wait([self._writer], timeout=TIMEOUT)
             self._writer.cancel()
         await self.engine.dispose()
+
+
+def engine_of(address: str) -> AsyncEngine:
+    """An engine for the store at an address, whose commits are durable when they return."""
+    url = sa.make_url(address)
+    if url.get_backend_name() == "sqlite":
+        engine = create_async_engine(url, pool_pre_ping=True)
+        sa.event.listen(engine.sync_engine, "connect", _durable_sqlite)
+        return engine
+    durable = {"synchronous_commit": "on", "lock_timeout": "4000", "jit": "off"}
+    arguments = {"server_settings": durable, "timeout": TIMEOUT}
+    return create_async_engine(url, pool_pre_ping=True, connect_args=arguments)
+
+
+async def opened_keys(connection: AsyncConnection, sealing: Sealing) -> dict[int, AESGCM]:
+    """The keys of details that are not destroyed, by number. Raises NotOpened."""
+    keys = {}
+    for row in await connection.execute(sa.select(DETAILS_KEY)):
+        if row.wrapped is not None:
+            of = KeyOf(row.period, Keep(row.subjects, row.years))
+            keys[row.id] = sealing.unwrap(of, row.wrapped)
+    return keys
 
 
 def _durable_sqlite(connection: Any, _: Any) -> None:

@@ -7,7 +7,6 @@ Those of a service name the operation; those of a database are told apart by tim
 from __future__ import annotations
 
 import datetime
-import json
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -92,20 +91,15 @@ class Transcript:
         self.exchanges.append(exchange)
         return exchange
 
-    def _store(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"file:{self.demo.folder / 'log.db'}?mode=ro", uri=True)
-
     def _last_record(self) -> int:
-        with closing(self._store()) as store:
-            return int(store.execute("SELECT coalesce(max(seq), -1) FROM record").fetchone()[0])
+        found = f"file:{self.demo.folder / 'log.db'}?mode=ro"
+        with closing(sqlite3.connect(found, uri=True)) as store:
+            return int(store.execute("SELECT coalesce(max(idx), -1) FROM leaf").fetchone()[0])
 
     def _records(self) -> list[dict[str, Any]]:
-        with closing(self._store()) as store:
-            rows = store.execute(
-                "SELECT seq, body FROM record WHERE seq > ? ORDER BY seq", (self._seen,)
-            ).fetchall()
-        self._seen = max([self._seen, *(seq for seq, _ in rows)])
-        return [json.loads(body) for _, body in rows]
+        records = self.demo.records_since(self._seen)
+        self._seen = max([self._seen, *(place for place, _ in records)])
+        return [record for _, record in records]
 
     def settle(self) -> None:
         """Read what agencies recorded of all that was asked since this was made."""

@@ -71,6 +71,8 @@ def served() -> Iterator[Served]:
         "HUB_SOURCES_ENABLED": ",".join(ENABLED),
         "HUB_LOG_STORE": f"sqlite+aiosqlite:///{folder / 'log.db'}",
         "HUB_LOG_PSEUDONYM_KEY": str(folder / "keys" / "pseudonym.key"),
+        "HUB_LOG_SEALING_KEY": str(folder / "keys" / "sealing.key"),
+        "HUB_LOG_SIGNING_KEY": str(folder / "keys" / "signing.key"),
         "HUB_ISSUER_ISSUER": ISSUER,
         "HUB_ISSUER_AUDIENCE": AUDIENCE,
         "HUB_ISSUER_KEYS": str(folder / "keys" / "issuer.jwks.json"),

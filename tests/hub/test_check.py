@@ -98,7 +98,7 @@ def test_a_good_configuration_has_no_faults(config: Path) -> None:
     said = check_as_process(config, "--no-environment")
     assert (said.code, said.errors) == (0, [])
     assert re.fullmatch(
-        r"no faults: 5 sources, \d+ data items, \d+ purposes, register [0-9a-f]{12}, "
+        r"no faults: 5 sources, \d+ data items, 13 purposes, register [0-9a-f]{12}, "
         r"\d+ programmes, rules [0-9a-f]{12}\n",
         said.output,
     )
@@ -116,8 +116,10 @@ def test_what_only_the_deployed_machine_has_is_told_unless_left_out(
         "property.toml: sql.url: the environment has no `PROPERTY_URL`",
         "benefits.toml: sql.url: the environment has no `BENEFITS_URL`",
         "hub.toml: log.pseudonym_key: there is no file `pseudonym.key`",
+        "hub.toml: log.sealing_key: there is no file `sealing.key`",
+        "hub.toml: log.signing_key: there is no file `signing.key`",
         "hub.toml: issuers.keys: there is no file `issuer.jwks.json`",
-        "7 faults in the configuration",
+        "9 faults in the configuration",
     ]
 
 
@@ -148,6 +150,8 @@ folder = "purposes"
 [log]
 store = "sqlite+aiosqlite:///log.db"
 pseudonym_key = "none.key"
+sealing_key = "none.key"
+signing_key = "none.key"
 [[issuers]]
 issuer = "https://id.example"
 audience = "hub"
@@ -175,7 +179,10 @@ def test_all_faults_of_all_files_are_told_at_once(broken: Path) -> None:
         "pension.toml: allow.items (line 5): unknown name `tax.pya`; did you mean `tax.pay`?",
         "hub.toml: log.pseudonym_key: there is no file `none.key`; "
         "make it of 32 random bytes, or correct the path",
-        "10 faults in the configuration",
+        "hub.toml: log.sealing_key: there is no file `none.key`; "
+        "make it of 32 random bytes, or correct the path",
+        "hub.toml: log.signing_key: there is no file `none.key`; make it by `hub log key`",
+        "12 faults in the configuration",
     ]
 
 

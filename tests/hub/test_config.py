@@ -21,6 +21,8 @@ cases = "benefits"
 [log]
 store = "sqlite+aiosqlite:///log.db"
 pseudonym_key = "keys/pseudonym.key"
+sealing_key = "keys/sealing.key"
+signing_key = "keys/signing.key"
 
 [[issuers]]
 issuer = "https://id.example"
@@ -210,12 +212,12 @@ FAULTS: Mapping[str, tuple[str, dict[str, str], list[str]]] = {
     "an unknown key": (
         GOOD + "\n[server]\nprot = 1\n",
         {},
-        ["hub.toml: server.prot (line 18): unknown key `prot`; remove it or correct its spelling"],
+        ["hub.toml: server.prot (line 20): unknown key `prot`; remove it or correct its spelling"],
     ),
     "an unknown section": (
         GOOD + "\n[servers]\nport = 1\n",
         {},
-        ["hub.toml: servers (line 17): unknown key `servers`; remove it or correct its spelling"],
+        ["hub.toml: servers (line 19): unknown key `servers`; remove it or correct its spelling"],
     ),
     "a missing section": (
         GOOD.replace('[roles]\nidentity = "resident"\ncases = "benefits"\n', ""),
@@ -231,7 +233,7 @@ FAULTS: Mapping[str, tuple[str, dict[str, str], list[str]]] = {
         GOOD + "\n[server]\nport = 70000\n",
         {},
         [
-            "hub.toml: server.port (line 18): input should be less than or equal to 65535; "
+            "hub.toml: server.port (line 20): input should be less than or equal to 65535; "
             "correct the value"
         ],
     ),
@@ -239,7 +241,7 @@ FAULTS: Mapping[str, tuple[str, dict[str, str], list[str]]] = {
         GOOD + 'algorithms = ["ES256", "HS256"]\n',
         {},
         [
-            "hub.toml: issuers.0.algorithms.1 (line 12): input should be 'ES256', 'EdDSA' or "
+            "hub.toml: issuers.0.algorithms.1 (line 14): input should be 'ES256', 'EdDSA' or "
             "'RS256'; correct the value"
         ],
     ),
@@ -247,7 +249,7 @@ FAULTS: Mapping[str, tuple[str, dict[str, str], list[str]]] = {
         GOOD + 'algorithms = ["none"]\n',
         {},
         [
-            "hub.toml: issuers.0.algorithms.0 (line 12): input should be 'ES256', 'EdDSA' or "
+            "hub.toml: issuers.0.algorithms.0 (line 14): input should be 'ES256', 'EdDSA' or "
             "'RS256'; correct the value"
         ],
     ),
@@ -260,7 +262,7 @@ FAULTS: Mapping[str, tuple[str, dict[str, str], list[str]]] = {
         GOOD.replace('"keys/issuer.json"', '"http://id.example/keys"'),
         {},
         [
-            "hub.toml: issuers.0.keys (line 12): whoever is on the way could change the keys; "
+            "hub.toml: issuers.0.keys (line 14): whoever is on the way could change the keys; "
             "give an `https` address"
         ],
     ),
@@ -268,7 +270,7 @@ FAULTS: Mapping[str, tuple[str, dict[str, str], list[str]]] = {
         GOOD.replace('keys = "keys/issuer.json"\n', "").replace("https://id", "http://id"),
         {},
         [
-            "hub.toml: issuers.0 (line 12): its keys cannot be found; give `keys` or an `https` "
+            "hub.toml: issuers.0 (line 14): its keys cannot be found; give `keys` or an `https` "
             "issuer"
         ],
     ),
@@ -276,7 +278,7 @@ FAULTS: Mapping[str, tuple[str, dict[str, str], list[str]]] = {
         GOOD + SECOND.replace('https://other.example"', 'https://id.example"'),
         {},
         [
-            "hub.toml: issuers (line 12): two issuers have the same `issuer`; leave one out",
+            "hub.toml: issuers (line 14): two issuers have the same `issuer`; leave one out",
         ],
     ),
     "tokens bound to a key, for a hub without address": (
@@ -323,7 +325,7 @@ FAULTS: Mapping[str, tuple[str, dict[str, str], list[str]]] = {
     "an issuer as a table of its own": (
         GOOD.replace("[[issuers]]", "[issuers]").replace('audience = "welfare-hub"\n', ""),
         {"HUB_ISSUER_KEYS": "x"},
-        ["hub.toml: issuers (line 12): input should be a valid tuple; correct the value"],
+        ["hub.toml: issuers (line 14): input should be a valid tuple; correct the value"],
     ),
     "a section that is no table": (
         "server = 5\n" + GOOD,
@@ -367,9 +369,9 @@ def test_every_fault_is_told_at_once(read: Read) -> None:
     assert [fault.partition(":")[2].partition(":")[0] for fault in faults_of(read, text)] == [
         " sources.enabled (line 1)",
         " sources.enbled (line 2)",
-        " limits.depth (line 18)",
-        " issuers.0.audience (line 12)",
-        " issuers.0.audiance (line 12)",
+        " limits.depth (line 20)",
+        " issuers.0.audience (line 14)",
+        " issuers.0.audiance (line 14)",
     ]
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
 import subprocess
 import sys
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
@@ -19,19 +19,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from hub.querylog.leaf import canonical, commitment, leaf
 from hub.querylog.record import Pseudonyms
+from hub.querylog.sealing import Keep, KeyOf, Sealing, unseal
 from hub.querylog.store import LogUnavailable, Store
 from tests.sources.postgres import Postgres, running
 
 NOT_WRITTEN = r"^the query log cannot be written$"
 REFUSE = """
-CREATE TRIGGER refuse BEFORE INSERT ON record BEGIN SELECT RAISE(FAIL, 'disk full'); END
+CREATE TRIGGER refuse BEFORE INSERT ON leaf BEGIN SELECT RAISE(FAIL, 'disk full'); END
 """
+
+
+SEALING_KEY = bytes(range(32))
 
 
 def record(number: int, **facts: Any) -> dict[str, Any]:
     return {
-        "operation": f"op-{number}",
+        "operation": str(uuid.UUID(int=number)),
         "kind": "INTENT",
         "at": "2026-11-23T00:00:00.000+00:00",
         **facts,
@@ -40,7 +45,7 @@ def record(number: int, **facts: Any) -> dict[str, Any]:
 
 async def numbers(store: Store) -> list[int]:
     """The numbers of the records that the store gives out, in its order."""
-    return [int(found["operation"].removeprefix("op-")) async for found in store.records()]
+    return [uuid.UUID(found["operation"]).int async for found in store.records()]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +57,7 @@ async def server() -> AsyncIterator[Postgres]:
 @pytest.fixture
 async def postgres(server: Postgres) -> Postgres:
     """A PostgreSQL whose database is empty."""
-    await server.execute("DROP TABLE IF EXISTS record")
+    await server.execute("DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
     return server
 
 
@@ -79,7 +84,7 @@ async def opened() -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
 
         async def open_store(address: str, batch: int = 512) -> Store:
-            store = Store(address, batch)
+            store = Store(address, batch, SEALING_KEY)
             stack.push_async_callback(store.close)
             await store.open()
             return store
@@ -101,32 +106,29 @@ async def sqlite(opened: Open, sqlite_file: Path) -> Store:
 
 @dataclass
 class Counted:
-    """What any engine of SQLAlchemy did: how many commits, how many rows in each insert.
+    """What any engine of SQLAlchemy did: how many leaves it wrote in each transaction.
 
-    `written` is set when the first insert is sent.
+    `written` is set when the first is begun.
     """
 
-    commits: int
     inserts: list[int]
     written: asyncio.Event
 
 
 @pytest.fixture
 def counted() -> Iterator[Counted]:
-    seen = Counted(0, [], asyncio.Event())
-
-    def commit(_: Any) -> None:
-        seen.commits += 1
+    seen = Counted([], asyncio.Event())
 
     def execute(_: Any, __: Any, text: str, parameters: Any, ___: Any, many: bool) -> None:
-        if text.startswith("INSERT"):
+        if text.startswith("INSERT INTO leaf"):
             seen.inserts.append(len(parameters) if many else 1)
+        elif text.lstrip().startswith("WITH added"):
+            seen.inserts.append(parameters[0])
+        if text.lstrip().startswith(("UPDATE head", "WITH added")):
             seen.written.set()
 
-    sa.event.listen(sa.Engine, "commit", commit)
     sa.event.listen(sa.Engine, "before_cursor_execute", execute)
     yield seen
-    sa.event.remove(sa.Engine, "commit", commit)
     sa.event.remove(sa.Engine, "before_cursor_execute", execute)
 
 
@@ -134,15 +136,20 @@ def counted() -> Iterator[Counted]:
 
 
 async def test_what_was_appended_another_connection_reads(store: Store, address: str) -> None:
-    await store.append(record(1, subjects=["가"]))
+    assert await store.append(record(1, reason="가")) == 0
     other = create_async_engine(address)
     async with other.connect() as connection:
-        rows = (await connection.execute(sa.text("SELECT * FROM record"))).mappings().all()
+        rows = await connection.execute(
+            sa.text("SELECT leaf, sealed FROM leaf NATURAL JOIN details")
+        )
+        (found,) = rows.all()
+        keys = await connection.execute(sa.text("SELECT period, wrapped FROM details_key"))
+        (key,) = keys.all()
     await other.dispose()
-    assert [(row["operation"], row["kind"], row["at"]) for row in rows] == [
-        ("op-1", "INTENT", "2026-11-23T00:00:00.000+00:00")
-    ]
-    assert json.loads(rows[0]["body"]) == record(1, subjects=["가"])
+    opened = Sealing(SEALING_KEY).unwrap(KeyOf("2026-11-23", Keep()), key.wrapped)
+    salt, details = unseal(opened, found.sealed)
+    assert details == canonical(record(1, reason="가"))
+    assert found.leaf == leaf(commitment(salt, details))
 
 
 async def test_records_come_out_in_the_order_they_were_appended(store: Store) -> None:
@@ -163,16 +170,17 @@ async def test_a_store_that_is_opened_again_goes_on_where_it_was(
 
 
 APPENDER = """
-import asyncio, sys
+import asyncio, sys, uuid
 from hub.querylog.store import Store
 
 async def main():
-    store = Store(sys.argv[1], 512)
+    store = Store(sys.argv[1], 512, bytes(range(32)))
     await store.open()
     number = 0
     while True:
-        operation = f"op-{number}"
-        await store.append({"operation": operation, "kind": "INTENT", "at": ""})
+        operation = str(uuid.UUID(int=number))
+        at = "2026-11-23T00:00:00.000+00:00"
+        await store.append({"operation": operation, "kind": "INTENT", "at": at})
         print(number, flush=True)
         number += 1
 
@@ -202,7 +210,7 @@ async def test_what_was_appended_outlives_a_killed_process(opened: Open, sqlite_
 async def test_a_thousand_at_once_take_far_fewer_commits(store: Store, counted: Counted) -> None:
     await asyncio.gather(*(store.append(record(number)) for number in range(1_000)))
     assert sum(counted.inserts) == 1_000
-    assert counted.commits <= 3
+    assert len(counted.inserts) <= 3
 
 
 async def test_those_that_come_during_a_commit_share_the_next(
@@ -317,7 +325,7 @@ async def test_a_server_that_is_not_there_is_unavailable(opened: Open, postgres:
 
 @pytest.mark.parametrize("use", ["append", "close and append"])
 async def test_a_store_that_is_not_open_takes_nothing(sqlite_file: Path, use: str) -> None:
-    store = Store(f"sqlite+aiosqlite:///{sqlite_file}", 512)
+    store = Store(f"sqlite+aiosqlite:///{sqlite_file}", 512, SEALING_KEY)
     if use.startswith("close"):
         await store.open()
         await store.close()
@@ -332,6 +340,8 @@ async def test_a_store_that_is_not_open_takes_nothing(sqlite_file: Path, use: st
 async def test_a_lock_of_another_is_waited_for(
     sqlite: Store, sqlite_file: Path, counted: Counted
 ) -> None:
+    await sqlite.append(record(0))
+    counted.written.clear()
     with closing(sqlite3.connect(sqlite_file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         waiting = asyncio.create_task(sqlite.append(record(1)))
@@ -340,12 +350,14 @@ async def test_a_lock_of_another_is_waited_for(
         assert done == set()
         other.execute("COMMIT")
         await waiting
-    assert await numbers(sqlite) == [1]
+    assert await numbers(sqlite) == [0, 1]
 
 
 async def test_a_record_that_was_given_up_before_its_commit_is_not_written(
     sqlite: Store, sqlite_file: Path, counted: Counted
 ) -> None:
+    await sqlite.append(record(0))
+    counted.written.clear()
     with closing(sqlite3.connect(sqlite_file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         first = asyncio.create_task(sqlite.append(record(1)))
@@ -357,7 +369,7 @@ async def test_a_record_that_was_given_up_before_its_commit_is_not_written(
         await asyncio.sleep(0)
         other.execute("COMMIT")
         await asyncio.gather(first, third)
-    assert await numbers(sqlite) == [1, 3]
+    assert await numbers(sqlite) == [0, 1, 3]
 
 
 @pytest.mark.parametrize("appended", [1, 50])
@@ -366,7 +378,7 @@ async def test_closing_commits_what_waits(opened: Open, address: str, appended: 
     waiting = [asyncio.create_task(store.append(record(n))) for n in range(appended)]
     await asyncio.sleep(0)
     await store.close()
-    assert await asyncio.gather(*waiting) == [None] * appended
+    assert await asyncio.gather(*waiting) == list(range(appended))
     assert await numbers(await opened(address)) == list(range(appended))
 
 
@@ -412,15 +424,17 @@ async def test_a_record_committed_after_its_append_failed_is_withdrawn(
 ) -> None:
     monkeypatch.setattr("hub.querylog.store.TIMEOUT", 0.5)
     path = tmp_path / "log.db"
-    store = Store(f"sqlite+aiosqlite:///{path}", 10)
+    store = Store(f"sqlite+aiosqlite:///{path}", 10, SEALING_KEY)
     await store.open()
+    await store.append(record(1))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(LogUnavailable, match="the query log did not commit in time"):
-            await store.append({"operation": "o", "kind": "OUTCOME", "at": "t"})
+            await store.append({**record(2), "kind": "OUTCOME"})
         other.execute("ROLLBACK")
     await asyncio.sleep(0.5)
     records = [entry async for entry in store.records()]
     await store.close()
-    assert [entry["kind"] for entry in records] == ["OUTCOME", "WITHDRAWN"]
-    assert records[1] == {"operation": "o", "kind": "WITHDRAWN", "of": "OUTCOME", "at": "t"}
+    assert [entry["kind"] for entry in records] == ["INTENT", "OUTCOME", "WITHDRAWN"]
+    assert records[2]["operation"] == records[1]["operation"]
+    assert records[2]["of"] == "OUTCOME"

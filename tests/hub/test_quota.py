@@ -16,7 +16,7 @@ from tests.sources.postgres import running
 
 @asynccontextmanager
 async def counting(address: str) -> AsyncIterator[Quota]:
-    store = Store(address, 10)
+    store = Store(address, 10, bytes(32))
     await store.open()
     try:
         yield Quota(store.engine)

@@ -1,1 +1,0 @@
-"""What others have a part in: approvals, break-glass, reviews, and notices to recipients."""
