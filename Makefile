@@ -9,7 +9,7 @@ NODE_MODULES := tests/node/node_modules/.installed
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
 
-.PHONY: help demo test check format bench lock graphiql chromium clean
+.PHONY: help demo test check format bench catalogue lock graphiql chromium clean
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -32,6 +32,9 @@ format: $(VENV)/.test ## Format the code
 
 bench: $(VENV)/.test ## Measure; prints ratios, writes bench/results/
 	$(BIN)/python -m bench $(ARGS)
+
+catalogue: $(VENV)/.test ## Write docs/catalogue/ anew, from the declarations and the register
+	$(BIN)/hub catalogue --docs docs/catalogue --config hub.full.toml
 
 lock: ## Renew the lock files (needs uv)
 	$(LOCK) --extra demo --group build -o requirements.lock pyproject.toml

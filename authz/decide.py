@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from authz.caller import Caller
+from authz.condition import Known
 from authz.register import ALONE, BY_CASE, OF_NOBODY, Decision, Purpose
 from authz.transform import Transform
 
@@ -95,6 +96,7 @@ class CaseFacts:
     office: str | None
     state: str | None
     official: str | None = None
+    stage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ class RecipientFacts:
     `members` is None where the register does not know them: nobody, then, is known not to be one.
     `protected` is set unless it is known of all the household that no address is kept safe.
     `relation`, to the head of the household, and `birth` are looked up where they count.
+    `births` are the dates of birth of the members, where the register tells them.
     """
 
     household: str | None
@@ -122,6 +125,7 @@ class RecipientFacts:
     protected: bool = False
     relation: str | None = None
     birth: datetime.date | None = None
+    births: Mapping[str, datetime.date | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,13 +258,18 @@ def _transforms(purpose: Purpose, granted: frozenset[str]) -> dict[str, Transfor
 
 def _refusal(caller: Caller, purpose: Purpose, today: datetime.date) -> tuple[str, str] | None:
     """The rule by which the caller may not use the purpose on anyone at all, and the remedy."""
+    if purpose.relation in OF_NOBODY and caller.roles & purpose.roles:
+        return f"`{purpose.code}` reaches no person", "ask under a purpose that does"
+    return unusable(caller, purpose, today)
+
+
+def unusable(caller: Caller, purpose: Purpose, today: datetime.date) -> tuple[str, str] | None:
+    """The rule by which the caller may not use the purpose at all, and the remedy."""
     if not caller.roles & purpose.roles:
         roles = ", ".join(sorted(purpose.roles)) or "nobody"
         return f"`{purpose.code}` is for {roles}", "ask under a purpose of your own role"
     if invalid := purpose.valid.refuses(today):
         return f"`{purpose.code}` {invalid}", "ask under a purpose that is valid"
-    if purpose.relation in OF_NOBODY:
-        return f"`{purpose.code}` reaches no person", "ask under a purpose that does"
     if None in caller.recipients:
         rule = "the token does not say who the caller is as a resident"
         return rule, "have the identity provider send the claim, so that own records are refused"
@@ -329,6 +338,28 @@ def conceals(purpose: Purpose, facts: RecipientFacts | None) -> bool:
     if purpose.relation == "self":
         return False
     return facts is not None and facts.protected and not purpose.protected
+
+
+def known_of(
+    recipient: str, facts: RecipientFacts, cases: Iterable[CaseFacts], today: datetime.date
+) -> dict[str, Known]:
+    """What conditions rest on, of a recipient and of everyone in the household."""
+    concerning = [case for case in cases if case.household == facts.household]
+    programmes = frozenset(case.programme for case in concerning if case.programme is not None)
+    # A case whose stage is not known makes the stage unknown, whatever that of another is.
+    stages = frozenset(case.stage or "" for case in concerning)
+    births = {**facts.births, recipient: facts.birth}
+    return {
+        key: Known(programmes, stages, _age(births.get(key), today))
+        for key in (recipient, *(facts.members or ()))
+    }
+
+
+def _age(born: datetime.date | None, today: datetime.date) -> int | None:
+    """Full years on a day; who is born on 29 February has a birthday on 1 March of other years."""
+    if born is None:
+        return None
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
 
 
 def judge_receipts(caller: Caller, purpose: Purpose, receipts: Receipts) -> str | None:

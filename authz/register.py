@@ -11,13 +11,14 @@ import datetime
 import hashlib
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from authz.condition import Condition
 from authz.obligations import Lack, Obligations, break_glass_lacks, oversight_lacks
 from authz.transform import Transform
 from sources.category import CATEGORIES
@@ -91,6 +92,12 @@ class Reduction(Selection):
     to: Transform
 
 
+class Restriction(Selection):
+    """Items that may be asked for under a condition only, wherever they are allowed."""
+
+    only_if: Condition
+
+
 class Validity(_Strict):
     """The days on which a purpose may be used, both included."""
 
@@ -133,6 +140,7 @@ class _Table(_Strict):
     allow: Naming = Field(default_factory=Naming)
     reduce: tuple[Reduction, ...] = ()
     prohibit: Naming = Field(default_factory=Naming)
+    restrict: tuple[Restriction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +163,7 @@ class Decision:
 class Purpose:
     """A purpose, compiled: `decisions` has one for every item of the enabled sources.
 
+    `conditions` are those under which an item may be asked for at all, all of which have to hold.
     `derivations` has one for every derived answer that the purpose or an ancestor names, and
     `prohibited` the items that one of them prohibits, which no derived answer makes use of.
     `exists` names, for every item, the item of its source's having a record. `protected` is set
@@ -177,8 +186,18 @@ class Purpose:
     protected: bool = False
     derivations: Mapping[str, Decision] = field(default_factory=dict)
     prohibited: frozenset[str] = frozenset()
+    conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
     retention: int = 5
     """Years that the query log keeps the details of the purpose's operations."""
+
+    @cached_property
+    def waiting(self) -> frozenset[str]:
+        """The items that may rest on a means test, and so are asked for in a later round."""
+        return frozenset(
+            item
+            for item, conditions in self.conditions.items()
+            if any(condition.waits for condition in conditions)
+        )
 
     @property
     def case_needed(self) -> bool:
@@ -294,6 +313,7 @@ def _faults(
     for lack in _lacks(table, tables):
         yield fault(lack.keys, lack.message, lack.remedy)
     yield from _selection_faults(table, catalogue, fault)
+    yield from _restriction_faults(table, catalogue, fault)
     entries = [(name, tables[name]) for name in line]
     allowed = [
         item
@@ -347,7 +367,9 @@ def _selection_faults(
         "sources": catalogue.declared,
     }
     selections: list[tuple[str, Selection]] = [("allow", table.allow), ("prohibit", table.prohibit)]
-    for kind, selection in (*selections, *(("reduce", entry) for entry in table.reduce)):
+    selections += [("reduce", entry) for entry in table.reduce]
+    selections += [("restrict", entry) for entry in table.restrict]
+    for kind, selection in selections:
         for key, choices in known.items():
             for name in getattr(selection, key):
                 if name not in choices and not _of_source_not_enabled(name, key, catalogue):
@@ -361,6 +383,21 @@ def _selection_faults(
                 yield fault(("reduce",), message, "reduce it otherwise, or name other items")
 
 
+def _restriction_faults(
+    table: _Table, catalogue: Catalogue, fault: Callable[[tuple[str, ...], str, str], Fault]
+) -> Iterator[Fault]:
+    """Conditions of part of a list: its rows are asked for together."""
+    for restriction in table.restrict:
+        lists: dict[tuple[str, str], set[bool]] = {}
+        for item in catalogue.items.values():
+            if len(item.path) == 2:
+                named = bool(restriction.reason(item))
+                lists.setdefault((item.source, item.path[0]), set()).add(named)
+        for source, name in sorted(key for key, named in lists.items() if len(named) > 1):
+            message = f"some columns of `{source}.{name}` are under the condition, and some not"
+            yield fault(("restrict",), message, "name all columns of the list, or none")
+
+
 def _of_source_not_enabled(name: str, key: str, catalogue: Catalogue) -> bool:
     """Whether an item is of a declared source that is not enabled, and so cannot be checked."""
     source = name.partition(".")[0]
@@ -371,6 +408,11 @@ def _compile(code: str, tables: Mapping[str, _Table], catalogue: Catalogue) -> P
     table = tables[code]
     line = [(name, tables[name]) for name in _line(code, tables)]
     decisions = {item.name: _decide_item(code, item, line) for item in catalogue.items.values()}
+    conditions = _conditions(line, catalogue)
+    for name, under in conditions.items():
+        if decisions[name].allowed:
+            rule = "; ".join((decisions[name].rule, *(condition.text for condition in under)))
+            decisions[name] = replace(decisions[name], rule=rule)
     return Purpose(
         code=code,
         title=table.title,
@@ -393,7 +435,29 @@ def _compile(code: str, tables: Mapping[str, _Table], catalogue: Catalogue) -> P
             for item in catalogue.items.values()
             if any(table.prohibit.reason(item) for _, table in line)
         ),
+        conditions=conditions,
     )
+
+
+def _conditions(
+    line: list[tuple[str, _Table]], catalogue: Catalogue
+) -> dict[str, tuple[Condition, ...]]:
+    """The conditions on every item. That a source has a record rests on what all its items do."""
+    found: dict[str, tuple[Condition, ...]] = {}
+    shared: dict[str, tuple[Condition, ...]] = {}
+    for item in catalogue.items.values():
+        restrictions = (each for _, table in line for each in table.restrict)
+        conditions = tuple(each.only_if for each in restrictions if each.reason(item))
+        if conditions:
+            found[item.name] = conditions
+        if not item.is_exists and _decide_item("", item, line).allowed:
+            exists = exists_name(item)
+            before = shared.get(exists, conditions)
+            shared[exists] = tuple(each for each in before if each in conditions)
+    for exists, conditions in shared.items():
+        if every := tuple(dict.fromkeys((*found.get(exists, ()), *conditions))):
+            found[exists] = every
+    return found
 
 
 def _decide_derivations(line: list[tuple[str, _Table]]) -> Iterator[tuple[str, Decision]]:

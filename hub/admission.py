@@ -27,6 +27,7 @@ class Admitted:
 
     purpose: Purpose
     verdict: Verdict
+    day: datetime.date
 
     @property
     def withheld(self) -> dict[str, Denial]:
@@ -106,7 +107,8 @@ def admit(
         raise Denied(verdict.denied)
     if purpose.case_needed and not declared.cases and not whom.cases:
         raise refused("CASE_REQUIRED", f"`{purpose.code}` needs a case in `Hub-Case`")
-    least = purpose.obligations.reason
+    # Why a break-glass was needed was said when it was opened.
+    least = purpose.obligations.reason if purpose.relation != "break-glass" else None
     if least is not None and len(declared.reason) < least:
         message = f"`{purpose.code}` needs a reason of {least} characters in `Hub-Reason`"
         raise refused("REASON_REQUIRED", message)
@@ -114,4 +116,4 @@ def admit(
     if most is not None and len(set(whom.recipients)) > most:
         message = f"`{purpose.code}` reaches {most} recipients in one operation and no more"
         raise refused("PURPOSE_LIMIT", message)
-    return Admitted(purpose, verdict)
+    return Admitted(purpose, verdict, declared.day)

@@ -25,6 +25,8 @@ from hub.http import Endpoint
 from hub.identity import Identity
 from hub.manifest import Manifest, read_manifest
 from hub.operation import Hub
+from hub.oversight.ledger import Ledger
+from hub.oversight.seal import Seal
 from hub.places import Places
 from hub.querylog.quota import Quota
 from hub.querylog.record import Log, Pseudonyms
@@ -148,7 +150,8 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
     }
     store = Store(settings.log.store, settings.log.batch, settings.log.sealing_key.read_bytes())
     gatherer = Gatherer(plans.catalogue, adapters)
-    pseudonyms = Pseudonyms(settings.log.pseudonym_key.read_bytes())
+    key = settings.log.pseudonym_key.read_bytes()
+    pseudonyms = Pseudonyms(key)
     places = Places(settings.identity, pseudonyms.of)
     identity = Identity(settings.issuers, address=settings.server.endpoint, places=places)
     try:
@@ -162,6 +165,7 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
                 trusted=Trusted(settings.documents, plans.manifest),
                 gatherer=gatherer,
                 log=Log(store, Quota(store.engine), pseudonyms, plans.catalogue),
+                ledger=Ledger(store.engine, pseudonyms, Seal(key)),
                 limits=settings.limits,
             ),
             identity,

@@ -13,7 +13,7 @@ from hub.persons import TITLES, DemoFailed
 from sources.fault import FaultyConfiguration
 
 _CONFIG = Path("hub.toml")
-_MODULES = {"token": "hub.issuer", "programmes": "hub.programmes"}
+_MODULES = {"token": "hub.issuer", "programmes": "hub.programmes", "catalogue": "hub.catalogue"}
 """Where the commands stand that are not in `hub/commands.py`."""
 
 
@@ -90,9 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     comparing.add_argument("old", type=Path, help="folder of the register before")
     comparing.add_argument("new", type=Path, help="folder of the register after")
 
-    offers = commands.add_parser("programmes", help="list the programmes")
-    offers.add_argument("--json", action="store_true", help="print JSON")
-    offers.set_defaults(run="programmes")
+    _catalogue_command(commands.add_parser("catalogue", help="list every declaration"))
+    _programmes_command(commands.add_parser("programmes", help="list the programmes"))
 
     documents = commands.add_parser("documents", help="the manifest of trusted documents")
     _document_commands(documents)
@@ -129,6 +128,21 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"`{text}` is no port: give a number from 0 to 65535")
     return int(text)
+
+
+def _catalogue_command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", help="a source, to show its items")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--docs", type=Path, metavar="FOLDER", help="write the pages about the enabled sources"
+    )
+    parser.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
+    parser.set_defaults(run="catalogue")
+
+
+def _programmes_command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run="programmes")
 
 
 def _document_commands(parser: argparse.ArgumentParser) -> None:

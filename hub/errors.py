@@ -61,6 +61,21 @@ CODES: Mapping[str, Code] = {
     "REASON_REQUIRED": Code(
         403, "the purpose needs a reason", "say it in `Hub-Reason`, percent-encoded UTF-8"
     ),
+    "REASON_REPEATED": Code(
+        403, "the person gave this reason, or nearly this, before", "say what is different now"
+    ),
+    "APPROVAL_REQUIRED": Code(
+        403, "somebody of another office has to approve first", "ask by `requestApproval`"
+    ),
+    "BREAK_GLASS_REQUIRED": Code(
+        403, "no break-glass is open for the recipient", "open one by `openBreakGlass`"
+    ),
+    "BREAK_GLASS_SUSPENDED": Code(
+        403, "a break-glass of the person was not reviewed in time", "have it reviewed first"
+    ),
+    "OVERSIGHT_REFUSED": Code(
+        403, "the caller may not approve or review this", "leave it to another person and office"
+    ),
     "PURPOSE_LIMIT": Code(
         403, "more recipients than the purpose reaches at once, or in a day", "ask for fewer"
     ),

@@ -10,6 +10,7 @@ from authz.register import Register
 from hub.config import Limits
 from hub.documents import Documents
 from hub.gather import Call, Gatherer
+from hub.oversight.ledger import Ledger
 from hub.project import Projected
 from hub.querylog.record import Log
 from hub.trusted import Sent, Trusted
@@ -47,4 +48,5 @@ class Hub:
     trusted: Trusted
     gatherer: Gatherer
     log: Log
+    ledger: Ledger
     limits: Limits

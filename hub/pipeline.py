@@ -6,11 +6,14 @@ import datetime
 
 from authz.caller import Caller
 from hub.about import About
-from hub.admission import Declared, admit, references
+from hub.admission import Declared, Denied, admit, references
 from hub.conceal import conceal
+from hub.conditions import settle
 from hub.documents import variable_values
 from hub.errors import refused
 from hub.operation import Encode, Hub, Request
+from hub.oversight.acts import act
+from hub.oversight.allowances import Released, allowances, meet
 from hub.plan import make_plan, subjects
 from hub.project import Reading, project
 from hub.querylog.record import Because, reduced
@@ -27,6 +30,8 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
     plan = make_plan(hub.schema, document, document.operation(request.operation_name))
     purpose = hub.register.purposes.get(request.purpose or "")
     about = About(hub.schema, shown, hub.register, hub.documents, hub.gatherer, caller, purpose)
+    if plan.acts:
+        return await act(hub, request, plan, about, encode)
     if not plan.roots:
         hub.trusted.check_hash(document, request.sent)
         variable_values(shown, plan.operation, request.variables)
@@ -45,15 +50,21 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
         declared = Declared(cases, request.reason, request.withhold, today)
         admitted = admit(caller, purpose, declared, plan, whom, limits)
         await entry.count(whom.recipients, admitted.purpose.limits.subjects_per_day)
+        allowed = await allowances(hub.ledger, caller, admitted.purpose, whom, cases)
+        entry.facts |= allowed.told
         verdict = admitted.verdict
         needed = lookups(catalogue, admitted.purpose, verdict)
         await entry.intend(whom.recipients, (*cases, *whom.cases), verdict, needed.names)
-        relating = Relating(caller, admitted, whom, cases)
+        relating = Relating(caller, admitted, whom, cases, allowed)
         relation = await relate(hub.gatherer, catalogue, relating, entry)
         wants = wanted(whom.by_root, relation.reach, verdict, limits.cost)
-        await entry.intend_for(wants.people)
         concealed = conceal(catalogue, wants.items, relation.concealed)
-        layers = layered(catalogue, concealed.wants, relation.known)
+        settled = settle(catalogue, admitted.purpose, concealed.wants, relation.facts)
+        refusing = settled.refusing(verdict.granted)
+        if refusing and not request.withhold:
+            raise Denied(refusing)
+        await entry.intend_for(wants.people)
+        layers = layered(catalogue, settled.wants, relation.known)
         gathered = await hub.gatherer.rounds(layers, limits, relation.context)
         entry.calls += gathered.calls
         view = View(
@@ -67,11 +78,14 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
             cases=relation.cases,
             known=relation.known.keys(),
             derivable=verdict.derivable,
+            unmet=settled.unmet,
             assessed=relation.assessed,
         )
         graphql, reading = hub.schema.graphql, Reading(view, about)
         projected = project(graphql, plan, request.variables, reading)
         body = encode(projected, concealed.shown(entry.calls), reduced(verdict))
+        released = Released(entry.operation, request.reason, view)
+        await meet(allowed, caller, admitted.purpose, released)
         unreached, kept = relation.unreached, concealed.by_person
         await entry.outcome(view, verdict.denied, projected.codes, unreached, kept)
     return body

@@ -20,7 +20,6 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
-    OperationType,
     SelectionSetNode,
     get_named_type,
     get_nullable_type,
@@ -80,13 +79,15 @@ class Root:
 class Plan:
     """What an operation asks for; without roots it touches no data item.
 
-    `introspects`: it asks what the schema is, by `__schema` or `__type`.
+    `introspects`: it asks what the schema is, by `__schema` or `__type`. `acts` are the fields by
+    which people approve, review and are told.
     """
 
     operation: OperationDefinitionNode
     document: Document
     roots: tuple[Root, ...]
     introspects: bool
+    acts: tuple[FieldNode, ...] = ()
 
     @cached_property
     def asked(self) -> Asked:
@@ -124,15 +125,18 @@ def make_plan(schema: HubSchema, document: Document, operation: OperationDefinit
     root_type = schema.graphql.get_root_type(operation.operation)
     walk = _Walk(schema, document)
     roots: list[Root] = []
+    acts: list[FieldNode] = []
     introspects = False
-    if root_type is not None and operation.operation is OperationType.QUERY:
+    if root_type is not None:
         for node in walk.fields_of(operation.selection_set):
             introspects |= node.name.value in ("__schema", "__type")
             need = schema.needs.get((root_type.name, node.name.value))
+            if need is not None and need.relations:
+                acts.append(node)
             if need is None or not need.items:
                 continue
             roots.append(walk.root(root_type, node, need.items))
-    return Plan(operation, document, tuple(roots), introspects)
+    return Plan(operation, document, tuple(roots), introspects, tuple(acts))
 
 
 def subjects(plan: Plan, schema: HubSchema, variables: VariableValues) -> Subjects:

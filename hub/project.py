@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, execute
@@ -23,10 +23,11 @@ _log = logging.getLogger("hub.project")
 
 @dataclass(frozen=True)
 class Reading:
-    """What resolvers read from: the view, and what the hub says of itself."""
+    """What resolvers read from: the view, what the hub says of itself, what was done by a field."""
 
     view: View
     about: About
+    done: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

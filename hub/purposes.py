@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from authz.condition import Condition
 from authz.register import Purpose, Register
 from authz.transform import Transform
 from hub import tables
@@ -21,6 +22,10 @@ class Change:
 
     effect: Literal["exposes", "closes"]
     text: str
+
+
+Seen = tuple[Transform | None, tuple[Condition, ...]]
+"""How an item is seen: reduced or whole, and under which conditions only."""
 
 
 def differences(old: Register, new: Register) -> list[Change]:
@@ -45,17 +50,18 @@ def _items(code: str, before: Purpose | None, after: Purpose | None) -> Iterator
             yield Change("closes", f"no longer lets {role} see `{item}` for {code}")
         elif seen[role, item] != shown[role, item]:
             was, now = seen[role, item], shown[role, item]
-            effect: Literal["exposes", "closes"] = "closes" if was is None else "exposes"
+            narrows = was[0] in (None, now[0]) and set(was[1]) <= set(now[1])
+            effect: Literal["exposes", "closes"] = "closes" if narrows else "exposes"
             text = f"lets {role} see `{item}`{_how(now)} for {code}, before{_how(was)}"
             yield Change(effect, text)
 
 
-def _seen(purpose: Purpose | None) -> dict[tuple[str, str], Transform | None]:
+def _seen(purpose: Purpose | None) -> dict[tuple[str, str], Seen]:
     """What every role sees for a purpose, and how it is reduced."""
     if purpose is None:
         return {}
     return {
-        (role, name): decision.transform
+        (role, name): (decision.transform, purpose.conditions.get(name, ()))
         for role in purpose.roles
         for name, decision in purpose.decisions.items()
         if decision.allowed
@@ -94,8 +100,10 @@ def _named(purpose: Purpose | None) -> dict[tuple[str, str], bool]:
     }
 
 
-def _how(transform: Transform | None) -> str:
-    return " whole" if transform is None else f" reduced ({transform.text})"
+def _how(seen: Seen) -> str:
+    transform, conditions = seen
+    whole = " whole" if transform is None else f" reduced ({transform.text})"
+    return "".join((whole, *(f", {condition.text}," for condition in conditions)))
 
 
 def _reach(before: Purpose, after: Purpose) -> Iterator[Change]:
@@ -178,6 +186,10 @@ def as_json(register: Register) -> dict[str, object]:
                     name: decision.transform.text if decision.transform else "whole"
                     for name, decision in sorted(purpose.decisions.items())
                     if decision.allowed
+                },
+                "conditions": {
+                    name: [condition.text for condition in conditions]
+                    for name, conditions in sorted(purpose.conditions.items())
                 },
                 "derivations": {
                     name: "allow" if decision.allowed else "prohibit"

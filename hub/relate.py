@@ -11,8 +11,10 @@ import datetime
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from authz.caller import Caller
+from authz.condition import Known
 from authz.decide import (
     CaseFacts,
     Paid,
@@ -23,12 +25,14 @@ from authz.decide import (
     judge_case,
     judge_receipts,
     judge_recipient,
+    known_of,
 )
 from authz.household import judge_child
 from authz.register import BY_CASE, OF_NOBODY, Purpose
 from hub.admission import Admitted
 from hub.errors import RequestRefused, error, refused
 from hub.gather import Ask, Gathered, Gatherer
+from hub.oversight.allowances import Allowances
 from hub.plan import Subjects
 from hub.querylog.record import Entry
 from hub.rounds import Reach
@@ -52,6 +56,8 @@ RECIPIENT_PLACES = (
     "household.members.protected",
 )
 CHILD_PLACES = ("household.relationToHead", "identity.birthDate")
+STAGE_PLACES = ("case.stage",)
+AGE_PLACES = ("identity.birthDate", "household.members.birthDate")
 RECEIPT_PLACES = (
     "benefits.receipts.programme",
     "benefits.receipts.office",
@@ -70,7 +76,8 @@ class Relation:
     that there are, without values. `concealed` are those whose whereabouts are kept from the
     purpose. `unreached` holds the rule for each who is not reached; it goes to the log and to no
     answer.
-    `context` is what agencies are told from now on.
+    `facts` are what conditions rest on, of everyone reached or assessed. `context` is what
+    agencies are told from now on.
     """
 
     context: Context
@@ -81,6 +88,7 @@ class Relation:
     known: dict[tuple[str, str], Answer] = field(default_factory=dict)
     concealed: set[str] = field(default_factory=set)
     unreached: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, Known] = field(default_factory=dict)
 
     @property
     def reach(self) -> Reach:
@@ -109,16 +117,25 @@ def lookups(catalogue: Catalogue, purpose: Purpose, verdict: Verdict) -> Lookups
     register, whatever other source claims the same places.
     """
 
-    def held(source: str, places: Sequence[str]) -> tuple[Item, ...]:
+    def held(source: str, places: Iterable[str]) -> tuple[Item, ...]:
         found = (catalogue.held_by(source, place) for place in places)
         return tuple(item for item in found if item is not None)
 
     related = purpose.relation not in OF_NOBODY | {"self"} or bool(verdict.assessing)
-    cases = (*CASE_PLACES, *(OFFICIAL_PLACES if purpose.relation == "assigned" else ()))
-    people = (*RECIPIENT_PLACES, *(CHILD_PLACES if purpose.relation == "household" else ()))
+    conditional = not verdict.requested.isdisjoint(purpose.conditions)
+    cases = (
+        *CASE_PLACES,
+        *(OFFICIAL_PLACES if purpose.relation == "assigned" else ()),
+        *(STAGE_PLACES if conditional else ()),
+    )
+    people = (
+        *RECIPIENT_PLACES,
+        *(CHILD_PLACES if purpose.relation == "household" else ()),
+        *(AGE_PLACES if conditional else ()),
+    )
     return Lookups(
         case=held(catalogue.cases, cases) if purpose.relation in BY_CASE else (),
-        recipient=held(catalogue.identity, people) if related else (),
+        recipient=held(catalogue.identity, dict.fromkeys(people)) if related else (),
         receipts=held(catalogue.cases, RECEIPT_PLACES) if purpose.relation == "receipt" else (),
     )
 
@@ -131,6 +148,7 @@ class Relating:
     admitted: Admitted
     subjects: Subjects
     named_cases: tuple[str, ...]
+    allowed: Allowances
 
 
 async def relate(
@@ -164,6 +182,8 @@ async def relate(
             _settle(relation, reference, "its applicant is out of reach")
             del relation.cases[reference]
     _open_households(catalogue.identity, relating, facts, relation)
+    for key, of in facts.items():
+        relation.facts |= known_of(key, of, cases, relating.admitted.day)
     return relation
 
 
@@ -175,7 +195,8 @@ def _judge(
     if purpose.relation == "household":
         today = datetime.datetime.now(datetime.UTC).date()
         return judge_child(caller, key, facts.get(key), facts.get(caller.recipient or ""), today)
-    return judge_recipient(caller, purpose, key, facts.get(key), cases)
+    opened = relating.allowed.opened
+    return judge_recipient(caller, purpose, key, facts.get(key), cases, opened)
 
 
 def _settle(relation: Relation, key: str, rule: str | None) -> None:
@@ -230,7 +251,7 @@ def _case_facts(catalogue: Catalogue, reference: str, answer: Answer | None) -> 
     if answer is None or answer.state is not State.KNOWN:
         return None
 
-    def at(place: str) -> str | None:
+    def at(place: str) -> Any:
         return _value(catalogue.held_by(catalogue.cases, place), answer.values)
 
     return CaseFacts(
@@ -241,6 +262,7 @@ def _case_facts(catalogue: Catalogue, reference: str, answer: Answer | None) -> 
         office=at("case.office"),
         state=at("case.state"),
         official=at("case.official"),
+        stage=at("case.stage"),
     )
 
 
@@ -273,7 +295,7 @@ async def _recipients(
 
 
 def _recipient_facts(catalogue: Catalogue, answer: Answer) -> RecipientFacts:
-    def at(place: str) -> str | None:
+    def at(place: str) -> Any:
         return _value(catalogue.held_by(catalogue.identity, place), answer.values)
 
     member = catalogue.held_by(catalogue.identity, "household.members.id")
@@ -291,6 +313,10 @@ def _recipient_facts(catalogue: Catalogue, answer: Answer) -> RecipientFacts:
         flags += [row.get(flag.path[-1]) for row in rows or ()]
     protected = any(value is not False for value in flags)
     birth = catalogue.held_by(catalogue.identity, "identity.birthDate")
+    born = catalogue.held_by(catalogue.identity, "household.members.birthDate")
+    births = {}
+    if member is not None and born is not None:
+        births = {row[member.path[-1]]: row.get(born.path[-1]) for row in rows or ()}
     return RecipientFacts(
         household=at("household.id"),
         district=at("identity.district"),
@@ -298,6 +324,7 @@ def _recipient_facts(catalogue: Catalogue, answer: Answer) -> RecipientFacts:
         protected=protected,
         relation=at("household.relationToHead"),
         birth=answer.values.get(birth.path[0]) if birth is not None else None,
+        births=births,
     )
 
 
@@ -324,7 +351,7 @@ async def _receipts(
         _settle(relation, key, judge_receipts(relating.caller, purpose, Receipts(paid, month)))
 
 
-def _value(item: Item | None, values: Mapping[str, str | None]) -> str | None:
+def _value(item: Item | None, values: Mapping[str, Any]) -> Any:
     return values.get(item.path[-1]) if item is not None else None
 
 

@@ -68,7 +68,7 @@ class Visibility:
 def _seen(schema: HubSchema, purposes: Iterable[Purpose]) -> Fields:
     """The fields that any of the purposes may see, closed under what leads to them."""
     needs = schema.needs.items()
-    seen = _closed(schema.graphql, (field for field, need in needs if not _items(need)))
+    seen = _closed(schema.graphql, (field for field, need in needs if _is_free(need)))
     for purpose in purposes:
         seen |= _closed(schema.graphql, (field for field, need in needs if _is_open(purpose, need)))
     return seen
@@ -78,8 +78,15 @@ def _items(need: Need) -> tuple[Item, ...]:
     return (*need.items, *need.alone, *need.household)
 
 
+def _is_free(need: Need) -> bool:
+    """Whether a field is shown to everyone."""
+    return not _items(need) and not need.relations
+
+
 def _is_open(purpose: Purpose, need: Need) -> bool:
-    """Whether a field needs no item, or the purpose may see one that it needs."""
+    """Whether the purpose may act by a field, or see an item that it needs, if it needs any."""
+    if need.relations:
+        return bool(purpose.roles) and purpose.relation in need.relations
     items = _items(need)
     if need.leads_to == "member" and purpose.relation in ALONE:
         return False

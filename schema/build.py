@@ -20,6 +20,7 @@ from schema.components import AssetKind, IncomeKind
 from schema.needs import (
     KEY,
     MEMBERS,
+    Acts,
     Area,
     Covered,
     Derived,
@@ -31,6 +32,7 @@ from schema.needs import (
     Place,
     Rows,
 )
+from schema.oversight import mutation_type
 from schema.programmes import programmes
 from schema.query import person_types, query_type
 from schema.scalars import SCALARS
@@ -45,6 +47,7 @@ class Need:
     `alone`: needed only where the field's selection names no item itself. `leads_to`: whom what
     is selected below is asked of, where that is somebody else. `household` is needed of every
     member too, whom `leads` lead to. With a `derivation` all of it is worked with and not shown.
+    With `relations` it needs no item, but a purpose of one of them.
     """
 
     items: tuple[Item, ...] = ()
@@ -53,6 +56,7 @@ class Need:
     household: tuple[Item, ...] = ()
     leads: tuple[Item, ...] = ()
     derivation: str | None = None
+    relations: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ def build(catalogue: Catalogue) -> HubSchema:
     try:
         schema = strawberry.Schema(
             query=query,
+            mutation=mutation_type(),
             types=list(records.values()),
             config=StrawberryConfig(scalar_map=SCALARS),
         )
@@ -138,6 +143,8 @@ def _need(catalogue: Catalogue, mark: Needs) -> Need:
                 leads=catalogue.at(MEMBERS) if members else (),
                 derivation=mark.name if isinstance(mark, Derived) else None,
             )
+        case Acts(relations):
+            return Need(relations=relations)
         case Covered():
             return Need()
 
@@ -167,7 +174,11 @@ def _check_places(catalogue: Catalogue, marks: Mapping[tuple[str, str], Needs]) 
     known = {mark.place for mark in marks.values() if isinstance(mark, Place | Leads)}
     known |= {f"income.{kind.value}" for kind in IncomeKind}
     known |= {f"assets.{kind.value}" for kind in AssetKind} | {"case.applicant"}
-    known |= {"identity.protected", "household.members.protected"}
+    known |= {
+        "identity.protected",
+        "household.members.protected",
+        "household.members.birthDate",
+    }
     faults = []
     for item in catalogue.items.values():
         for place in item.places:

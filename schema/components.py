@@ -3,8 +3,8 @@
 Rules, each visible in the answer:
 
 - An amount that several sources report under one name (`reports` in their declarations) is one
-  component with every report kept; its amount is that of the first report in the declared
-  precedence (`rank`, lowest first) that the sources know.
+  component with every report kept. Reports of one `rank` are parts of it and are added up; its
+  amount is that of the first rank (the lowest) that is known, and known whole.
 - Reports that differ by more than `DIFFERS_BY` of the larger are flagged, never averaged.
 - A total is known only when every item it is made of is known or absent: never a partial sum.
 - Yearly amounts are exact: a monthly one is taken twelve times.
@@ -13,7 +13,7 @@ Rules, each visible in the answer:
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
@@ -110,21 +110,50 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Combined:
-    """One component: its reports in precedence."""
+    """One component: its ranks of reports in precedence, each known whole; the first counts.
+
+    `partial` are reports of ranks of which something is not known.
+    """
 
     kind: str
-    reports: tuple[Reported, ...]
+    ranks: tuple[tuple[Reported, ...], ...]
+    partial: tuple[Reported, ...] = ()
+
+    @property
+    def reports(self) -> tuple[Reported, ...]:
+        """Every report, those that count first."""
+        return (*(report for rank in self.ranks for report in rank), *self.partial)
 
     @property
     def first(self) -> Reported:
-        """The report first in precedence, whose amount is the component's."""
-        return self.reports[0]
+        """The report first in precedence."""
+        return self.ranks[0][0]
+
+    @property
+    def period(self) -> Period | None:
+        """The period of the amount: where its parts are of several, the year."""
+        periods = {report.period for report in self.ranks[0]}
+        return periods.pop() if len(periods) == 1 else Period.YEAR
+
+    @property
+    def amount(self) -> int:
+        """What counts, in won for its period."""
+        return self.per_year // _PER_YEAR[self.period]
+
+    @property
+    def per_year(self) -> int:
+        """What counts a year, exact; of a stock, what counts."""
+        return _sum(self.ranks[0])
 
     @property
     def differs(self) -> bool:
-        """Whether two reports are further apart than `DIFFERS_BY`."""
-        amounts = [report.per_year for report in self.reports]
+        """Whether two ranks are further apart than `DIFFERS_BY`."""
+        amounts = [_sum(rank) for rank in self.ranks]
         return max(amounts) - min(amounts) > DIFFERS_BY * max(map(abs, amounts))
+
+
+def _sum(reports: Iterable[Reported]) -> int:
+    return sum(report.per_year for report in reports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +177,7 @@ class Parts:
             for gap in self.gaps.get(kind, ()):
                 raise gap.error
         self.release(kinds)
-        return sum(part.reports[0].per_year for part in self.combined if part.kind in kinds)
+        return sum(part.per_year for part in self.combined if part.kind in kinds)
 
 
 def put_together(person: Person, prefix: str, kinds: Sequence[str]) -> Parts:
@@ -157,7 +186,7 @@ def put_together(person: Person, prefix: str, kinds: Sequence[str]) -> Parts:
     known: dict[str, tuple[Item, ...]] = {}
     gaps: dict[str, tuple[Gap, ...]] = {}
     for kind in kinds:
-        things: dict[str, list[Reported]] = {}
+        reported: list[Reported] = []
         missing: list[Gap] = []
         for item in person.view.catalogue.at(prefix + kind):
             try:
@@ -168,15 +197,28 @@ def put_together(person: Person, prefix: str, kinds: Sequence[str]) -> Parts:
             conditions = person.view.catalogue.condition_items(item)
             known[kind] = (*known.get(kind, ()), item, *conditions)
             if item.reports is None:
-                combined += [Combined(kind, (amount,)) for amount in amounts]
+                combined += [Combined(kind, ((amount,),)) for amount in amounts]
             elif amounts:
                 whole = sum(amount.amount for amount in amounts)
-                report = Reported(item, whole, amounts[0].answer)
-                things.setdefault(item.reports, []).append(report)
-        combined += [Combined(kind, tuple(reports)) for reports in things.values()]
+                reported.append(Reported(item, whole, amounts[0].answer))
+        combined += _ranked(kind, reported, missing)
         if missing:
             gaps[kind] = tuple(missing)
     return Parts(person, tuple(combined), gaps, known)
+
+
+def _ranked(kind: str, reported: Sequence[Reported], missing: Sequence[Gap]) -> Iterator[Combined]:
+    """A component for each thing reported of which some rank is known whole."""
+    lost = {(gap.item.reports, gap.item.rank) for gap in missing}
+    things: dict[str | None, dict[int, list[Reported]]] = {}
+    for report in reported:
+        ranks = things.setdefault(report.item.reports, {})
+        ranks.setdefault(report.item.rank, []).append(report)
+    for thing, ranks in things.items():
+        whole = tuple(tuple(ranks[rank]) for rank in sorted(ranks) if (thing, rank) not in lost)
+        partial = (report for rank in ranks if (thing, rank) in lost for report in ranks[rank])
+        if whole:
+            yield Combined(kind, whole, tuple(partial))
 
 
 def _amounts(person: Person, item: Item) -> list[Reported]:
@@ -237,18 +279,18 @@ def _reports(self: Any) -> list[Report]:
 @strawberry.type
 class _Component:
     fact: strawberry.Private[Combined]
-    amount: Won = _of(
-        "first.amount", "The amount for its period, by the report first in precedence."
+    amount: Won = _of("amount", "The amount for its period, by the reports first in precedence.")
+    period: Period | None = _of("period", "The period the amount is of; null for a stock.")
+    per_year: Won = _of("per_year", "The amount a year, exact; of a stock, the amount itself.")
+    source: str = _of(
+        "first.item.source", "The source of the amount; the first, where several give parts of it."
     )
-    period: Period | None = _of("first.period", "The period the amount is of; null for a stock.")
-    per_year: Won = _of(
-        "first.per_year", "The amount a year, exact; of a stock, the amount itself."
-    )
-    source: str = _of("first.item.source", "The source of the amount.")
     as_of: datetime.date | None = _of(
         "first.answer.as_of", "The date the source says its data is of."
     )
-    differs: bool = _of("differs", "Whether two reports differ by more than a tenth of the larger.")
+    differs: bool = _of(
+        "differs", "Whether reports of it differ by more than a tenth of the larger."
+    )
     reports: list[Report] = needing(
         Covered(), _reports, "Every report of it, in the declared precedence (`rank`)."
     )
@@ -281,6 +323,12 @@ def _shown(made: Callable[..., Any]) -> Callable[[Any], list[Any]]:
 
 def _amount(self: Any) -> int:
     return int(self.parts.total(self.kinds))
+
+
+def _net(self: Any) -> int:
+    owned = [kind for kind in self.kinds if kind != AssetKind.DEBT.value]
+    debts = [kind for kind in self.kinds if kind == AssetKind.DEBT.value]
+    return int(self.parts.total(owned) - self.parts.total(debts))
 
 
 def _complete(self: Any) -> bool:
@@ -356,7 +404,11 @@ class Assets:
         lambda self: [AssetTotal(parts=self.parts, kinds=(kind,)) for kind in self.kinds],
         "Totals by kind, of the kinds that some source declares.",
     )
-    total: Won | None = needing(Covered(), _amount, _AMOUNT)
+    total: Won | None = needing(
+        Covered(),
+        _net,
+        "What they come to, debts taken off; null with an error while any of it is not known.",
+    )
     complete: bool = needing(Covered(), _complete, _COMPLETE)
     missing: list[Missing] = needing(Covered(), _missing, _MISSING)
 

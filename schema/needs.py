@@ -80,8 +80,15 @@ class Derived:
     members: tuple[Inputs, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """Needs no item, but a purpose of one of these relations: people's doings, not their data."""
+
+    relations: frozenset[str]
+
+
 Inputs = Place | Area | Items
-Needs = Place | Area | Rows | Items | Leads | Covered | OfHousehold | Derived
+Needs = Place | Area | Rows | Items | Leads | Covered | OfHousehold | Derived | Acts
 Group = Literal["recipient", "applicant", "member", "case"]
 
 

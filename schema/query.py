@@ -15,6 +15,7 @@ from schema.access import Access, Purpose, SourceState
 from schema.agency import AgencyRecord, make_type
 from schema.components import AssetKind, Assets, Income, IncomeKind, area
 from schema.needs import Area, Covered, Items, Leads, Rows, at, needing
+from schema.oversight import query_fields
 from schema.programme_types import ProgrammeOffered, offered
 from schema.programmes import programmes
 from schema.recipient import Application, Benefits, Employment, Identity, OfKey, OfPerson
@@ -189,6 +190,7 @@ def _case_type(catalogue: Catalogue, household: Any) -> Any:
             "reference": leaf("reference", strawberry.ID, "Reference."),
             "programme": leaf("programme", str, "Code of the programme."),
             "state": leaf("state", str, "open or closed."),
+            "stage": leaf("stage", str, "received, investigating, review or closed."),
             "office": leaf("office", str, "Office in charge."),
             "official": leaf("official", str, "Official in charge."),
             "opened": leaf("opened", datetime.date, "Date of opening."),
@@ -298,6 +300,7 @@ def query_type(catalogue: Catalogue, recipient: Any, case: Any) -> Any:
                     " item, without asking any agency. Neither variables nor a case are needed.",
                 ),
             ),
+            **query_fields(),
         },
     )
 

@@ -75,7 +75,8 @@ class View:
 
     `known` are sources and keys of which a look-up has told that there is a record. `derivable`
     says what each derived answer may be worked out from, and `assessed` whom it is about: the
-    members of the households, where they are known.
+    members of the households, where they are known. `unmet` are the items of each key for which a
+    condition does not hold.
     """
 
     catalogue: Catalogue
@@ -88,6 +89,7 @@ class View:
     cases: Mapping[str, str] = field(default_factory=dict)
     known: Collection[tuple[str, str]] = ()
     derivable: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    unmet: Mapping[str, Mapping[str, Denial]] = field(default_factory=dict)
     assessed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     released: dict[str, set[str]] = field(default_factory=dict)
     derived: dict[str, set[str]] = field(default_factory=dict)
@@ -152,6 +154,9 @@ class Keyed:
     def check(self, item: Item) -> None:
         """Raise NotKnown where the item may not be read."""
         self.view.check(item, self.granted)
+        denial = self.view.unmet.get(self.key, {}).get(item.name)
+        if denial is not None:
+            raise withheld(denial)
 
     def check_whole(self, item: Item) -> None:
         """Refuse to compute with what is released reduced only: it would tell the whole.

@@ -71,9 +71,17 @@ def test_every_command_is_documented() -> None:
 
 
 def test_every_source_of_the_catalogue_is_documented() -> None:
-    text = (DOCS / "add-a-source.md").read_text()
+    text = (DOCS / "catalogue" / "README.md").read_text()
     for path in Path("sources/catalogue").glob("*.toml"):
-        assert f"`{path.stem}`" in text
+        assert f"[`{path.stem}`]({path.stem}.md)" in text
+
+
+def test_the_pages_about_the_catalogue_are_as_they_would_be_written(tmp_path: Path) -> None:
+    arguments = ["catalogue", "--docs", str(tmp_path), "--config", "hub.full.toml"]
+    subprocess.run([sys.executable, "-m", "hub.cli", *arguments], capture_output=True, check=True)
+    written = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    kept = {path.name: path.read_text() for path in (DOCS / "catalogue").iterdir()}
+    assert kept == written, "renew them: make catalogue"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

@@ -88,13 +88,14 @@ class Log:
 class Entry:
     """The records of one operation. Left without an outcome, it records how it ended.
 
-    `cases` are those that were found to give a reason, and `calls` those made so far.
+    `cases` are those that were found to give a reason, and `calls` those made so far. `facts` is
+    what else every further record says.
     """
 
     def __init__(self, log: Log, because: Because) -> None:
         self._log = log
         self._because = because
-        self._operation = str(uuid.uuid4())
+        self.operation = str(uuid.uuid4())
         self._started = time.perf_counter()
         self._intended: set[str] = set()
         self._scope: dict[str, object] = {}
@@ -103,6 +104,7 @@ class Entry:
         self._keep = Keep("recipients", purpose.retention if purpose else YEARS)
         self.cases: tuple[str, ...] = ()
         self.calls: list[Call] = []
+        self.facts: dict[str, object] = {}
 
     def context(self, cases: tuple[str, ...]) -> Context:
         """What agencies are told of the operation; of cases, only those that give a reason."""
@@ -111,7 +113,7 @@ class Entry:
             purpose=purpose.code if purpose else "",
             legal_basis=purpose.legal_basis.text if purpose else "",
             case=",".join(cases),
-            operation=self._operation,
+            operation=self.operation,
         )
 
     async def __aenter__(self) -> Self:
@@ -225,6 +227,11 @@ class Entry:
                     {"subject": pseudonym(subject), "sources": sources}
                     for subject, sources in concealed.items()
                 ],
+                "unmet": [
+                    {"subject": pseudonym(key), "item": denial.item, "rule": denial.rule}
+                    for key, denials in view.unmet.items()
+                    for denial in denials.values()
+                ],
                 "disclosed": self._disclosed(view.settle()),
                 "derived": {
                     name: [pseudonym(key) for key, names in view.derived.items() if name in names]
@@ -264,7 +271,7 @@ class Entry:
         took = time.perf_counter() - self._started
         await self._log.store.append(
             {
-                "operation": self._operation,
+                "operation": self.operation,
                 "kind": kind,
                 "at": _now(),
                 "hub": self._log.store.run,
@@ -283,6 +290,7 @@ class Entry:
                 "cases": self.cases,
                 "document": {"name": label, "hash": because.plan.document.hash},
                 "durationMicroseconds": int(took * 1_000_000),
+                **self.facts,
                 **facts,
             },
             self._keep,

@@ -23,6 +23,9 @@ PROGRAMMES = (
 )
 RECEIPT_STATES = ("paid", "held", "reclaimed")
 APPLICATION_STATUSES = ("received", "investigating", "decided", "withdrawn")
+CASE_STAGES = ("received", "investigating", "review", "closed")
+"""By the status of the application; what is decided and open still is a review."""
+CLOSED = 3
 OUTCOMES = ("granted", "refused")
 RECEIVED, INVESTIGATING, DECIDED, WITHDRAWN = range(4)
 GRANTED, REFUSED = range(2)

@@ -23,7 +23,7 @@ from sources.simulator.places import DISTRICTS
 from sources.simulator.taxes import make_taxes
 from sources.simulator.work import make_work
 
-VERSION = 1
+VERSION = 2
 """Raised when the same seed would give other people."""
 FEWEST, MOST = 500, 14_000_000
 BLOCK = 1 << 15

@@ -8,6 +8,8 @@ import numpy as np
 
 from sources.simulator.awards import (
     APPLICATION_STATUSES,
+    CASE_STAGES,
+    CLOSED,
     OUTCOMES,
     PROGRAMMES,
     RECEIPT_STATES,
@@ -194,6 +196,7 @@ def _cases(population: Population) -> Iterator[list[Cells]]:
         district = population.take("case.district", cases)
         officials = population.take("case.official", cases).tolist()
         closed = population.take("case.closed", cases)
+        stage = np.where(closed != NONE, CLOSED, population.take("case.status", cases))
         yield [
             population.case_references(cases),
             _words(population.take("case.programme", cases), PROGRAMMES),
@@ -205,6 +208,7 @@ def _cases(population: Population) -> Iterator[list[Cells]]:
                 for code, number in zip(_codes(district), officials, strict=True)
             ],
             _words((closed != NONE).astype(np.int64), ("open", "closed")),
+            _words(stage, CASE_STAGES),
             iso_dates(population.take("case.opened", cases)),
             iso_dates(closed),
             [REFERENCE.isoformat()] * len(cases),
@@ -276,6 +280,7 @@ REGISTERS: Mapping[str, tuple[Table, ...]] = {
             "welfare_case",
             {"reference": "text", "programme": "text", "household_id": "text"}
             | {"applicant_no": "text", "office": "text", "official": "text", "state": "text"}
+            | {"stage": "text"}
             | {"opened_on": "date", "closed_on": "date", "as_of": "date"},
             ("reference",),
             _cases,

@@ -138,6 +138,7 @@ AGENCY = Agency(
             _members,
             {
                 "id": turned("person.id", id_text),
+                "birthDate": turned("person.birth", iso_dates),
                 "relation": word("person.role", RELATIONS),
                 "safeAddress": _safe,
             },

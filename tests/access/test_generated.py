@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from authz.caller import Caller
 from authz.decide import Asked, Verdict, decide
-from authz.register import Purpose
+from authz.register import ALONE, Purpose
 from hub.app import Plans
 from hub.config import Limits
 from hub.documents import Documents
@@ -136,16 +136,18 @@ def test_every_item_is_granted_or_denied_whoever_asks_for_whatever(
 def test_asking_for_more_grants_nothing_that_was_denied(plans: Plans, plain: Plain) -> None:
     parts = [asked for _, asked in plain.asked if not isinstance(asked, str)]
     for fewer, added in zip(parts, [*parts[1:], parts[0]], strict=True):
+        names = {field.name for field in dataclasses.fields(fewer)} - {"derived"}
         more = Asked(
             **{
                 name: tuple(sorted({*getattr(fewer, name), *getattr(added, name)}))
-                for name in (field.name for field in dataclasses.fields(fewer))
-            }
+                for name in names
+            },
+            derived={**fewer.derived, **added.derived},
         )
         for purpose in plans.register.purposes.values():
             caller = officials(purpose)[0]
             denied = {entry.item for entry in decide(caller, purpose, fewer, DAY).denied}
-            if purpose.relation == "self":
+            if purpose.relation in ALONE:
                 # Denied of others, an item may be granted of oneself: that is another question,
                 # and nobody else is asked, since what leads to them stays denied.
                 denied -= set(added.own) - set(fewer.own)

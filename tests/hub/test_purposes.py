@@ -37,7 +37,7 @@ def test_registers_alike_have_no_differences(changed: Path) -> None:
 
 
 def test_a_category_let_in_is_said_by_item_role_and_purpose(changed: Path) -> None:
-    change(changed, 'categories = ["income", "asset"]', 'categories = ["income"]')
+    change(changed, '"income", "asset", "finance"', '"income", "finance"')
     done = run("diff", str(changed), str(REGISTER))
     assert done.returncode == 1
     assert (

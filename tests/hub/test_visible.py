@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,7 @@ def test_only_fields_with_an_item_that_the_purpose_may_see_are_left(
     schema: HubSchema, register: Register
 ) -> None:
     shown = seen_by(schema, register, "wages")
-    assert fields(shown, "Query") == {"recipient", "recipients", *OWN}
+    assert fields(shown, "Query") == {"recipient", "recipients", "ownUses", *OWN}
     assert fields(shown, "Recipient") == {"id", "income", "resident", "tax", "records"}
     assert fields(shown, "Tax") == {"provenance", "earnedIncome"}
     assert fields(shown, "Resident") == {"provenance"}
@@ -298,3 +299,24 @@ def test_the_command_says_when_there_is_no_such_purpose() -> None:
     assert said.stderr == (
         "there is no purpose `duplicate-chek`: did you mean `duplicate-check`?\n"
     )
+
+
+def test_only_purposes_by_which_people_act_are_shown_the_mutations(
+    schema: HubSchema, register: Register
+) -> None:
+    wages = register.purposes["wages"]
+    glass = replace(wages, code="glass", relation="break-glass")
+    overseeing = replace(wages, code="overseeing", relation="oversight")
+    own = replace(wages, code="own", relation="self")
+    assert fields(visible(schema, glass), "Mutation") == {"requestApproval", "openBreakGlass"}
+    assert fields(visible(schema, wages), "Mutation") == {"requestApproval"}
+    assert fields(visible(schema, overseeing), "Mutation") == {
+        "approve",
+        "reviewBreakGlass",
+        "reviewUse",
+    }
+    assert visible(schema, own).mutation_type is None
+    assert fields(visible(schema, own), "Query") >= {"notices"}
+    assert fields(visible(schema, overseeing), "Query") == {"waiting", *OWN}
+    parent = replace(overseeing, roles=frozenset())
+    assert visible(schema, parent).mutation_type is None

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema.components import AssetKind, Combined, IncomeKind, Parts, put_together
+from schema.components import AssetKind, Combined, IncomeKind, Parts, area, put_together
 from schema.view import Answer, Denial, Failure, NotKnown, Person, State, View
 from sources.declaration import Catalogue, read_catalogue
 
@@ -122,6 +122,91 @@ def test_each_holding_is_a_component_and_a_landlords_deposit_is_none() -> None:
     amounts = [(part.kind, part.first.amount) for part in parts.combined]
     assert amounts == [("land", 5), ("land", 7), ("deposit", 11)]
     assert parts.total(kinds) == 23
+
+
+PENSIONS = """\
+[source]
+agency = "An agency"
+description = "Pensions"
+adapter = "rest"
+
+[item.pension]
+description = "Pension"
+type = "Won"
+per = "%s"
+category = "benefit"
+counts_as = "income.pension"
+reports = "pension"
+rank = %d
+"""
+
+
+def pensions(folder: Path, *answers: Answer) -> Parts:
+    """What two agencies that pay pensions and a tax office that taxes both are put together to."""
+    for name, per, rank in (("old", "month", 1), ("army", "month", 1), ("taxes", "year", 2)):
+        (folder / f"{name}.toml").write_text(PENSIONS % (per, rank))
+    catalogue, faults = read_catalogue(folder, ["old", "army", "taxes"], "old", "old")
+    assert faults == []
+    found = {(entry.source, "p"): entry for entry in answers}
+    view = View(catalogue, frozenset(catalogue.items), {}, {}, found, {}, frozenset("p"))
+    return put_together(Person(view, "p"), "income.", ["pension"])
+
+
+def test_reports_of_one_rank_are_parts_and_the_next_rank_is_not_added(tmp_path: Path) -> None:
+    paid = (answer("old", {"pension": 100}), answer("army", {"pension": 20}))
+    parts = pensions(tmp_path, *paid, answer("taxes", {"pension": 1400}))
+    (pension,) = parts.combined
+    assert (pension.amount, pension.per_year, pension.differs) == (120, 1440, False)
+    assert [report.item.source for report in pension.reports] == ["army", "old", "taxes"]
+    assert parts.total(["pension"]) == 1440
+
+
+def test_a_rank_that_is_not_known_whole_does_not_count(tmp_path: Path) -> None:
+    paid = (answer("old", {"pension": 100}), failed("army"))
+    parts = pensions(tmp_path, *paid, answer("taxes", {"pension": 1400}))
+    (pension,) = parts.combined
+    assert pension.amount == 1400
+    assert [report.item.source for report in pension.reports] == ["taxes", "old"]
+    with pytest.raises(NotKnown, match="`army` is unavailable"):
+        parts.total(["pension"])
+
+
+def test_where_no_rank_is_known_whole_there_is_no_amount(tmp_path: Path) -> None:
+    paid = (answer("old", {"pension": 100}), failed("army"))
+    parts = pensions(tmp_path, *paid, failed("taxes"))
+    assert parts.combined == ()
+    assert [gap.item.source for gap in parts.gaps["pension"]] == ["army", "taxes"]
+
+
+def test_parts_of_different_periods_are_added_up_over_the_year(tmp_path: Path) -> None:
+    for_year = PENSIONS % ("year", 1)
+    parts = pensions(
+        tmp_path, answer("old", {"pension": 1}), answer("army", None), answer("taxes", None)
+    )
+    assert parts.total(["pension"]) == 12
+    (tmp_path / "army.toml").write_text(for_year)
+    catalogue, _ = read_catalogue(tmp_path, ["old", "army"], "old", "old")
+    found = {
+        ("old", "p"): answer("old", {"pension": 1}),
+        ("army", "p"): answer("army", {"pension": 5}),
+    }
+    view = View(catalogue, frozenset(catalogue.items), {}, {}, found, {}, frozenset("p"))
+    (pension,) = put_together(Person(view, "p"), "income.", ["pension"]).combined
+    assert (pension.amount, pension.per_year) == (17, 17)
+
+
+def test_debts_are_taken_off_the_total_of_assets(tmp_path: Path) -> None:
+    for name, kind in (("bank", "financial"), ("lender", "debt")):
+        text = PENSIONS.replace("income.pension", f"assets.{kind}").replace('per = "%s"\n', "")
+        (tmp_path / f"{name}.toml").write_text(text.replace('reports = "pension"\n', "") % 1)
+    catalogue, _ = read_catalogue(tmp_path, ["bank", "lender"], "bank", "bank")
+    found = {
+        ("bank", "p"): answer("bank", {"pension": 500}),
+        ("lender", "p"): answer("lender", {"pension": 800}),
+    }
+    view = View(catalogue, frozenset(catalogue.items), {}, {}, found, {}, frozenset("p"))
+    assets = area(Person(view, "p"), "assets.", AssetKind)
+    assert (assets.total(), assets.parts.total(["debt"])) == (-300, 800)
 
 
 def test_what_is_put_together_is_released_once_it_is_shown() -> None:
