@@ -141,14 +141,7 @@ class Gatherer:
             _log.warning("source failed: %s", error.reason, extra={"source": source.name})
             if isinstance(error, ContractBroken):
                 _BREACHES.labels(source.name, "answer").inc()
-            failed = Answer(
-                source.name,
-                State.UNAVAILABLE,
-                {},
-                None,
-                _now(),
-                Failure(error.code, error.retry_after),
-            )
+            failed = _failed(source.name, error)
             return {(source.name, key): failed for key in keys}, error.code
         now = _now()
         health.state, health.last_answered = Health.UP, now
@@ -159,12 +152,10 @@ class Gatherer:
         answers: dict[tuple[str, str], Answer] = {}
         for key in keys:
             record = reply.records.get(key)
-            if record is None and reply.breaches.get("other-person"):
-                # Another's record may stand in the place of this one: that is no "there is none".
-                mixed_up = Failure(ContractBroken.code, None)
-                answers[source.name, key] = Answer(
-                    source.name, State.UNAVAILABLE, {}, None, now, mixed_up
-                )
+            # Where another's record came in the place of one, that is no "there is none".
+            mixed_up = record is None and "other-person" in reply.breaches
+            if mixed_up or key in reply.broken:
+                answers[source.name, key] = _failed(source.name, ContractBroken("not relied on"))
             elif record is None:
                 answers[source.name, key] = Answer(source.name, State.ABSENT, {}, None, now)
             else:
@@ -193,6 +184,11 @@ class Gatherer:
     async def close(self) -> None:
         """Close every adapter."""
         await asyncio.gather(*(adapter.close() for adapter in self._adapters.values()))
+
+
+def _failed(source: str, error: SourceError) -> Answer:
+    failure = Failure(error.code, error.retry_after)
+    return Answer(source, State.UNAVAILABLE, {}, None, _now(), failure)
 
 
 def _now() -> datetime.datetime:

@@ -8,6 +8,7 @@ the hub does next.
 from __future__ import annotations
 
 import datetime
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -19,14 +20,20 @@ from sources.fault import Fault
 
 
 class SourceError(Exception):
-    """A source could not be used. `retry_after` is in seconds, where a later try may help."""
+    """A source could not be used. `retry_after` is in seconds, where a later try may help.
+
+    `passing` is set where the same call may do better at once: all calls are reads.
+    """
 
     code: ClassVar[str] = "SOURCE_UNAVAILABLE"
 
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, reason: str, retry_after: float | None = None, *, passing: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.retry_after = retry_after
+        self.passing = passing
 
 
 class SourceUnavailable(SourceError):
@@ -43,6 +50,12 @@ class SourceRefused(SourceError):
     """The source refuses the hub, its credentials or its question: an operator must mend it."""
 
 
+class OverBudget(SourceError):
+    """The source may not be asked about more people today: ask again later."""
+
+    code = "SOURCE_BUDGET"
+
+
 class ContractBroken(SourceError):
     """The source answered otherwise than it declares: its operator must mend it."""
 
@@ -51,12 +64,17 @@ class ContractBroken(SourceError):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an agency may be told about why it is asked; nothing of it is personal."""
+    """What an agency may be told about why it is asked; nothing of it is a recipient's.
+
+    `user` is the official who asks. Of `deadline`, on the event loop's clock, it is told nothing.
+    """
 
     purpose: str
     legal_basis: str
     case: str
     operation: str
+    user: str = ""
+    deadline: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +111,16 @@ BROKEN = _Broken()
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A source's answer: a record for each key it knows, and its breaches of contract by kind."""
+    """A source's answer: a record for each key it knows, and its breaches of contract by kind.
+
+    `evidence` is what the protocol gives to prove the exchange by; the query log keeps it.
+    `broken` are the keys of which nothing that was said can be relied on, as of two records of one.
+    """
 
     records: Mapping[str, Record]
     breaches: Mapping[str, int] = field(default_factory=dict)
+    evidence: Mapping[str, str] = field(default_factory=dict)
+    broken: frozenset[str] = frozenset()
 
 
 class Adapter(Protocol):

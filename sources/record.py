@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from sources.adapter import BROKEN, Record
+from sources.adapter import BROKEN, Record, Reply
 from sources.declaration import Item
 
 Decode = Callable[[Any], Any]
@@ -26,15 +26,18 @@ WON_LIMIT = 10**18
 class Formats:
     """How an agency writes dates, months, money and numbers.
 
-    `empty_is_none` takes an empty text for "there is none". A list of more than `rows` rows breaks
-    the contract.
+    `empty` and `omitted` take an empty text, and a value left out, for "there is none". Of an
+    agency that can only give `whole` records, what was not asked for is dropped uncounted. A list
+    of more than `rows` rows breaks the contract.
     """
 
     dates: Literal["YYYY-MM-DD", "YYYYMMDD", "date-time"] = "YYYY-MM-DD"
     months: Literal["YYYY-MM", "YYYYMM"] = "YYYY-MM"
     money: Literal["won", "thousand-won", "text"] = "won"
     numbers: Literal["number", "text"] = "number"
-    empty_is_none: bool = False
+    empty: bool = False
+    omitted: bool = False
+    whole: bool = False
     rows: int = 10_000
 
 
@@ -87,6 +90,15 @@ def _boolean(value: Any) -> bool:
     if type(value) is not bool:
         raise _Wrong
     return value
+
+
+def _boolean_text(value: Any) -> bool:
+    """As XML Schema writes it."""
+    if type(value) is bool:
+        return value
+    if value not in ("true", "false", "1", "0"):
+        raise _Wrong
+    return value in ("true", "1")
 
 
 def _won(value: Any) -> int:
@@ -155,6 +167,16 @@ _NUMBERS: Mapping[tuple[str, str], Decode] = {
     ("Int", "text"): lambda value: _int(_number_text(value)),
     ("Float", "number"): _float,
     ("Float", "text"): lambda value: _float(_number_text(value)),
+    ("Boolean", "number"): _boolean,
+    ("Boolean", "text"): _boolean_text,
+}
+_MONEY: Mapping[tuple[str, str], Decode] = {
+    ("won", "number"): _won,
+    ("won", "text"): _money_text,
+    ("thousand-won", "number"): _thousand_won,
+    ("thousand-won", "text"): lambda value: _thousand_won(_money_text(value)),
+    ("text", "number"): _money_text,
+    ("text", "text"): _money_text,
 }
 _DATES: Mapping[str, Decode] = {
     "YYYY-MM-DD": _date,
@@ -182,11 +204,9 @@ def _decode_for(item: Item, formats: Formats) -> Decode:
         case "Month":
             return _month if formats.months == "YYYY-MM" else _compact_month
         case "Won":
-            return {"won": _won, "thousand-won": _thousand_won, "text": _money_text}[formats.money]
-        case "Int" | "Float":
+            return _MONEY[formats.money, formats.numbers]
+        case "Int" | "Float" | "Boolean":
             return _NUMBERS[item.type, formats.numbers]
-        case "Boolean":
-            return _boolean
         case _:
             return _text
 
@@ -198,39 +218,44 @@ class Decoder:
     leaves: tuple[tuple[str, str, Decode], ...]
     lists: tuple[tuple[str, str, tuple[tuple[str, str, Decode], ...]], ...]
     as_of: Decode
-    empty_is_none: bool
-    rows: int
+    formats: Formats
 
     def record(self, raw: Mapping[str, Any], as_of: Any, breaches: dict[str, int]) -> Record:
         """Decode one raw record; what breaks the contract is counted in `breaches` by kind."""
         raw = _flat(raw, [wire for wire, _, _ in (*self.leaves, *self.lists)])
         values = self._row(raw, self.leaves, breaches)
         known = {wire for wire, _, _ in self.leaves} | {wire for wire, _, _ in self.lists}
-        if extra := raw.keys() - known:
+        if not self.formats.whole and (extra := raw.keys() - known):
             _count(breaches, "extra-item", len(extra))
         for wire, key, columns in self.lists:
-            rows = raw.get(wire, BROKEN)
+            rows = raw.get(wire, None if self.formats.omitted else BROKEN)
             if rows is None:
                 values[key] = None
             elif not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
                 _count(breaches, "wrong-type")
                 values[key] = BROKEN
-            elif len(rows) > self.rows:
+            elif len(rows) > self.formats.rows:
                 _count(breaches, "too-long")
                 values[key] = BROKEN
             else:
                 wires = [column for column, _, _ in columns]
                 flat = [_flat(row, wires) for row in rows]
-                if extras := sum(len(row.keys() - set(wires)) for row in flat):
+                extras = sum(len(row.keys() - set(wires)) for row in flat)
+                if extras and not self.formats.whole:
                     _count(breaches, "extra-item", extras)
                 values[key] = [self._row(row, columns, breaches) for row in flat]
         day = None
-        if as_of is not None and not (self.empty_is_none and as_of == ""):
+        if as_of is not None and not (self.formats.empty and as_of == ""):
             try:
                 day = self.as_of(as_of)
             except _Wrong:
                 _count(breaches, "wrong-type")
         return Record(values, day)
+
+    @property
+    def wires(self) -> frozenset[str]:
+        """The agency's names of what is decoded."""
+        return frozenset(wire for wire, _, _ in (*self.leaves, *self.lists))
 
     def _row(
         self,
@@ -239,9 +264,10 @@ class Decoder:
         breaches: dict[str, int],
     ) -> dict[str, Any]:
         values: dict[str, Any] = {}
+        left_out = None if self.formats.omitted else BROKEN
         for wire, key, decode in columns:
-            value = raw.get(wire, BROKEN)
-            if value is None or (self.empty_is_none and value == ""):
+            value = raw.get(wire, left_out)
+            if value is None or (self.formats.empty and value == ""):
                 values[key] = None
                 continue
             try:
@@ -250,6 +276,60 @@ class Decoder:
                 _count(breaches, "missing-item" if value is BROKEN else "wrong-type")
                 values[key] = BROKEN
         return values
+
+
+class Records:
+    """The records of an answer as they are read: each of a key that was asked for, and once."""
+
+    def __init__(self, decode: Decoder, keys: Iterable[str]) -> None:
+        self._decode = decode
+        self._asked = frozenset(keys)
+        self._read: dict[str, Record] = {}
+        self._broken: set[str] = set()
+        self.breaches: dict[str, int] = {}
+
+    @property
+    def wires(self) -> frozenset[str]:
+        """The agency's names of the items asked for."""
+        return self._decode.wires
+
+    def add(self, key: Any, as_of: Any, raw: Mapping[str, Any]) -> None:
+        """Read one record; one of a key nobody asked for, or a second of one, is dropped."""
+        if not isinstance(key, str) or key not in self._asked:
+            _count(self.breaches, "other-person")
+        elif key in self._read or key in self._broken:
+            self.breach(key, "duplicate")
+        else:
+            self._read[key] = self._decode.record(raw, as_of, self.breaches)
+
+    def stray(self) -> None:
+        """Count an answer to what nobody asked."""
+        _count(self.breaches, "other-person")
+
+    def breach(self, key: str, kind: str) -> None:
+        """Count a breach that leaves nothing of this person's record to rely on."""
+        _count(self.breaches, kind)
+        self._read.pop(key, None)
+        self._broken.add(key)
+
+    def reply(self, evidence: Mapping[str, str] | None = None) -> Reply:
+        """All that was read."""
+        return Reply(self._read, self.breaches, evidence or {}, frozenset(self._broken))
+
+
+def without(raw: Mapping[str, Any], places: Iterable[str]) -> dict[str, Any]:
+    """The record but for what stands at these dotted places."""
+    left = dict(raw)
+    for place in places:
+        first, _, within = place.partition(".")
+        inner = left.get(first)
+        if not within:
+            left.pop(first, None)
+        elif isinstance(inner, Mapping):
+            left[first] = without(inner, [within])
+            if not left[first]:
+                del left[first]
+    return left
 
 
 def _flat(raw: Mapping[str, Any], wires: Iterable[str]) -> Mapping[str, Any]:
@@ -285,6 +365,4 @@ def decoder(items: Iterable[Item], formats: Formats) -> Decoder:
         else:
             lists.setdefault((item.wire[0], item.path[0]), []).append(entry)
     tables = tuple((wire, key, tuple(columns)) for (wire, key), columns in lists.items())
-    return Decoder(
-        tuple(leaves), tables, _DATES[formats.dates], formats.empty_is_none, formats.rows
-    )
+    return Decoder(tuple(leaves), tables, _DATES[formats.dates], formats)

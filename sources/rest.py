@@ -1,32 +1,28 @@
-"""The `rest` adapter: an agency's JSON service that answers batches of people by item names."""
+"""The `rest` adapter: an agency's JSON service, asked by item names for people or for one."""
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
-from typing import Any, Literal, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, Self
 
-import aiohttp
-import httpx
-import httpx_aiohttp
 import orjson
 from pydantic import Field, model_validator
 
 from sources.adapter import (
     ContractBroken,
     Question,
-    Record,
     Reply,
-    SourceRefused,
     SourceUnavailable,
-    expand,
 )
+from sources.client import JSON, Answered, HttpClient
 from sources.declaration import Source
 from sources.fault import Fault
-from sources.http import HttpTable, Told, http_faults
-from sources.record import Decoder, decoder
-from sources.table import Place, no_cases, read_table
+from sources.http import HttpTable, http_faults
+from sources.record import Decoder, Records, decoder, without
+from sources.table import MISSING, Place, at, no_cases, put, read_table
 from sources.terms import Strict
 
 
@@ -65,6 +61,7 @@ class RestTable(HttpTable):
 
 _GET_BATCH = 100
 """Most ids that one header carries: services refuse longer ones."""
+_IN_HEADER = re.compile(r"[!-+\--~]+\Z")
 _HEADER = re.compile(r"[A-Za-z0-9-]+\Z")
 
 
@@ -98,7 +95,10 @@ def rest_faults(source: Source, table: RestTable) -> list[Fault]:
 
 
 class RestAdapter:
-    """Asks one REST source; connections are pooled and bounded, redirects are not followed."""
+    """Asks one REST source; `evidence` are the headers that prove an exchange."""
+
+    table: ClassVar[type[RestTable]] = RestTable
+    evidence: ClassVar[tuple[str, ...]] = ()
 
     @staticmethod
     def check(source: Source) -> list[Fault]:
@@ -107,135 +107,102 @@ class RestAdapter:
         return faults if table is None else rest_faults(source, table)
 
     def __init__(self, source: Source) -> None:
-        self._table = table = RestTable.model_validate(source.adapter_table)
+        self._table = table = self.table.model_validate(source.adapter_table)
+        self._path = table.path
         self._limits = source.terms.limits
         self._items = {item.name: item for item in source.items}
-        self._formats = table.formats
+        self._formats = replace(self._table.formats, rows=self._limits.rows)
         self._decoder = functools.lru_cache(maxsize=256)(self._make_decoder)
-        self._client = httpx.AsyncClient(
-            base_url=expand(table.url),
-            headers={name: expand(text) for name, text in table.headers.items()},
-            transport=httpx_aiohttp.AiohttpTransport(
-                limits=httpx.Limits(
-                    max_connections=source.terms.pool.connections,
-                    max_keepalive_connections=source.terms.pool.connections,
-                ),
-                trust_env=False,
-            ),
-            timeout=None,  # noqa: S113 - the deadline is the round's, kept where all are
-            trust_env=False,
-        )
+        self._client = HttpClient(source, self._table)
 
     def _make_decoder(self, names: tuple[str, ...]) -> Decoder:
         return decoder([self._items[name] for name in names], self._formats)
 
     async def ask(self, question: Question) -> Reply:
-        """Ask once; a connection that broke under a read is tried once more, as reads are safe."""
-        try:
-            try:
-                content = await self._content(question)
-            except httpx.TransportError as error:
-                if not _broke(error):
-                    raise
-                content = await self._content(question)
-        except (httpx.DecodingError, aiohttp.ClientResponseError) as error:
-            raise ContractBroken("the answer is not HTTP as it should be") from error
-        except (httpx.RequestError, aiohttp.ClientError) as error:
-            raise SourceUnavailable("the source cannot be reached") from error
-        return self._reply(question, content)
+        """Ask once, and for the further pages of the answer."""
+        paging = self._table.paging
+        records = Records(self._decoder(tuple(item.name for item in question.items)), question.keys)
+        page: Mapping[str, Any] | None = {paging.page: 1} if paging and paging.page else {}
+        evidence: dict[str, str] = {}
+        for number in range(1, (paging.most if paging else 1) + 1):
+            answered = await self._send(question, page or {})
+            for name in self.evidence:
+                told = (evidence.get(name), answered.headers.get(name))
+                evidence[name] = ",".join(filter(None, told))
+            if answered.status == self._table.unknown:
+                break
+            self._check(answered)
+            document = answered.json(self._limits.depth)
+            self._read(question, document, records)
+            page = self._next(document, number)
+            if page is None:
+                break
+        else:
+            raise ContractBroken("the answer has more pages than are read")
+        return records.reply(evidence)
 
-    async def _content(self, question: Question) -> bytes:
-        """The body of a good answer, read no further than the source may send."""
-        response = await self._client.send(self._request(question), stream=True)
-        try:
-            _check_status(response)
-            content = bytearray()
-            async for chunk in response.aiter_bytes():
-                content += chunk
-                most = self._limits.bytes
-                if len(content) > most:
-                    raise ContractBroken(f"the answer has more than {most} bytes")
-            return bytes(content)
-        finally:
-            await response.aclose()
+    async def _send(self, question: Question, page: Mapping[str, Any]) -> Answered:
+        table, path = self._table, self._path
+        enveloped = self._envelope(question)
+        wires = [".".join(item.wire) for item in question.items if item.wire]
+        keys = question.keys[0] if table.single else question.keys
+        if table.method == "GET":
+            ids = {"Accept": JSON["Accept"], table.keys: _header(question.keys)}
+            parameters = {table.items: ",".join(wires)} | {key: str(page[key]) for key in page}
+            return await self._client.send(
+                question, path, method="GET", headers=ids | enveloped, parameters=parameters
+            )
+        body: dict[str, Any] = {}
+        for place, value in {table.keys: keys, table.items: wires, **page}.items():
+            put(body, place, value)
+        content = orjson.dumps(body)
+        return await self._client.send(question, path, content=content, headers=JSON | enveloped)
 
-    def _request(self, question: Question) -> httpx.Request:
+    def _envelope(self, question: Question) -> dict[str, str]:  # noqa: ARG002 - X-Road's does
+        """The headers of the protocol around: none, in plain HTTP."""
+        return {}
+
+    def _check(self, answered: Answered) -> None:
+        """Raise SourceError where the answer is none."""
+        answered.check()
+
+    def _read(self, question: Question, document: Any, records: Records) -> None:
         table = self._table
-        body = orjson.dumps(
-            {
-                table.keys: question.keys,
-                table.items: [".".join(item.wire) for item in question.items if item.wire],
-            }
-        )
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        headers |= question_headers(table.context, question)
-        return self._client.build_request("POST", table.path, content=body, headers=headers)
-
-    def _reply(self, question: Question, content: bytes) -> Reply:
-        table = self._table
-        try:
-            found: Any = orjson.loads(content)
-            if table.error is not None and found.get(table.error):
-                raise SourceUnavailable("the source answered with an error")
-            for step in table.records.split("."):
-                found = found[step]
-        except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
-            raise ContractBroken(f"no records at `{table.records}` of the answer") from error
+        if table.error is not None and at(document, table.error) not in (MISSING, None, False, ""):
+            raise SourceUnavailable("the source answered with an error")
+        found = at(document, table.records)
+        if found is MISSING:
+            raise ContractBroken(f"no records at `{table.records}` of the answer")
+        if table.single:
+            found = [] if found is None else [found]
         if not isinstance(found, list) or not all(isinstance(raw, Mapping) for raw in found):
             raise ContractBroken(f"`{table.records}` of the answer is no list of records")
-        decode = self._decoder(tuple(item.name for item in question.items))
-        breaches: dict[str, int] = {}
-        records: dict[str, Record] = {}
-        asked = set(question.keys)
+        own = {place for place in (table.key, table.as_of) if place} - records.wires
         for raw in found:
-            fields = dict(raw)
-            key = fields.pop(table.key, None)
-            as_of = fields.pop(table.as_of, None) if table.as_of else None
-            if not isinstance(key, str) or key not in asked:
-                breaches["other-person"] = breaches.get("other-person", 0) + 1
-            elif key in records:
-                raise ContractBroken("two records for one person")
-            else:
-                records[key] = decode.record(fields, as_of, breaches)
-        return Reply(records, breaches)
+            key = question.keys[0] if table.key is None else at(raw, table.key)
+            as_of = at(raw, table.as_of) if table.as_of else None
+            records.add(key, None if as_of is MISSING else as_of, without(raw, own))
+
+    def _next(self, document: Any, number: int) -> Mapping[str, Any] | None:
+        """What the question for the next page says of it; None after the last."""
+        paging = self._table.paging
+        if paging is None:
+            return None
+        if paging.next and paging.cursor:
+            cursor = at(document, paging.next)
+            return {paging.cursor: cursor} if cursor not in (MISSING, None, "", False) else None
+        pages = at(document, paging.pages or "")
+        if type(pages) is not int:
+            raise ContractBroken("the answer does not say how many pages there are")
+        return {paging.page or "": number + 1} if number < pages else None
 
     async def close(self) -> None:
         """Close the pooled connections."""
-        await self._client.aclose()
+        await self._client.close()
 
 
-def question_headers(context: Told, question: Question) -> dict[str, str]:
-    """The declared headers with what the question says of purpose, basis, case and operation."""
-    told = question.context
-    pairs = (
-        (context.purpose, told.purpose),
-        (context.legal_basis, told.legal_basis),
-        (context.case, told.case),
-        (context.operation, told.operation),
-    )
-    return {name: value for name, value in pairs if name is not None and value}
-
-
-def _broke(error: httpx.TransportError) -> bool:
-    """Whether an open connection broke; the transport's classes say it wrong, their causes right.
-
-    httpx-aiohttp gives `ConnectTimeout` for a refused connection as for one that was closed.
-    """
-    cause = error.__cause__
-    broken = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError)
-    return isinstance(cause, broken) and not isinstance(cause, aiohttp.ClientConnectorError)
-
-
-def _check_status(response: httpx.Response) -> None:
-    status = response.status_code
-    if status == 200:
-        return
-    if status in (429, 503):
-        after = response.headers.get("retry-after", "")
-        wait = float(after) if after.isdecimal() else None
-        raise SourceUnavailable(f"the source answered {status}", wait)
-    if status >= 500:
-        raise SourceUnavailable(f"the source answered {status}")
-    if status >= 400:
-        raise SourceRefused(f"the source refused the question with {status}")
-    raise ContractBroken(f"the source answered {status}")
+def _header(keys: Sequence[str]) -> str:
+    """Ids as a header carries them. Raises ContractBroken for one that a header cannot carry."""
+    if not all(_IN_HEADER.match(key) for key in keys):
+        raise ContractBroken("an id has characters that no header carries")
+    return ",".join(keys)

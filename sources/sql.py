@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import sqlite3
+import ssl
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,14 +20,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sources.adapter import (
     ContractBroken,
     Question,
-    Record,
     Reply,
     SourceUnavailable,
     expand,
 )
+from sources.address import is_loopback
 from sources.declaration import Item, Source, Subject
 from sources.fault import Fault
-from sources.record import Decoder, Formats, decoder
+from sources.record import Decoder, Formats, Records, decoder
 from sources.table import SqlName, column_faults, read_table, variable_faults
 from sources.terms import Strict
 
@@ -84,8 +85,10 @@ class SqlAdapter:
         self._items = {item.name: item for item in source.items}
         self._prepared = functools.lru_cache(maxsize=256)(self._prepare)
         url = sa.make_url(expand(table.url))
+        self._rows_most = source.terms.limits.rows
         pool: dict[str, Any] = {"pool_size": source.terms.pool.connections, "max_overflow": 0}
-        self._engine: AsyncEngine = create_async_engine(url, **pool)
+        secure = _secured(url, table)
+        self._engine: AsyncEngine = create_async_engine(url, connect_args=secure, **pool)
         self._postgresql = url.get_backend_name() == "postgresql"
 
     def _prepare(
@@ -115,7 +118,7 @@ class SqlAdapter:
             (f"_list_{key}", (parts[0].wire[0], *(item.wire[-1] for item in parts)))
             for key, parts in columns.items()
         ]
-        return statement, shape, decoder(items, Formats())
+        return statement, shape, decoder(items, Formats(rows=self._rows_most))
 
     def _rows(
         self, declared: List, items: Sequence[Item], owner: sa.TableClause, key: str
@@ -131,6 +134,7 @@ class SqlAdapter:
             sa.select(*(rows.c[item.wire[-1]].label(f"c{n}") for n, item in enumerate(items)))
             .where(rows.c[declared.key] == owner.c[key])
             .order_by(rows.c[declared.order])
+            .limit(self._rows_most + 1)
             .correlate(owner)
             .subquery()
         )
@@ -157,19 +161,16 @@ class SqlAdapter:
         except (SQLAlchemyError, OSError) as error:
             if _lacks_a_name(error):
                 raise ContractBroken("the view lacks a declared table or column") from error
-            raise SourceUnavailable("the database cannot be reached") from error
-        breaches: dict[str, int] = {}
-        records: dict[str, Record] = {}
+            raise SourceUnavailable("the database cannot be reached", passing=True) from error
+        records = Records(decode, question.keys)
         for row in rows:
             fields = dict(row)
             key, as_of = str(fields.pop("_key")), fields.pop("_as_of", None)
             for label, (wire, *columns) in lists:
                 entries = fields.pop(label) or []
                 fields[wire] = [dict(zip(columns, entry, strict=True)) for entry in entries]
-            if key in records:
-                raise ContractBroken("two records for one key")
-            records[key] = decode.record(fields, as_of, breaches)
-        return Reply(records, breaches)
+            records.add(key, as_of, fields)
+        return records.reply()
 
     async def _fetch(
         self, statement: sa.Select[Any], keys: tuple[str, ...]
@@ -182,6 +183,18 @@ class SqlAdapter:
     async def close(self) -> None:
         """Close the pooled connections."""
         await self._engine.dispose()
+
+
+def _secured(url: sa.URL, table: SqlTable) -> dict[str, Any]:
+    """Verified TLS to a server that is not this machine, unless the network is kept secret."""
+    if (
+        url.get_backend_name() != "postgresql"
+        or table.plain
+        or is_loopback(url.host or "localhost")
+    ):
+        return {}
+    authority = expand(table.authority) if table.authority else None
+    return {"ssl": ssl.create_default_context(cafile=authority)}
 
 
 def _lacks_a_name(error: Exception) -> bool:

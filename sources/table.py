@@ -23,11 +23,19 @@ class Written(Strict):
     money: Literal["won", "thousand-won", "text"] = "won"
     numbers: Literal["number", "text"] = "number"
     empty: Literal["text", "absent"] = "text"
+    omitted: Literal["broken", "absent"] = "broken"
 
     @property
     def formats(self) -> Formats:
         """The same, as the decoder of records takes it."""
-        return Formats(self.dates, self.months, self.money, self.numbers, self.empty == "absent")
+        return Formats(
+            self.dates,
+            self.months,
+            self.money,
+            self.numbers,
+            empty=self.empty == "absent",
+            omitted=self.omitted == "absent",
+        )
 
 
 def _place(value: str) -> str:
@@ -38,6 +46,30 @@ def _place(value: str) -> str:
 
 Place = Annotated[str, AfterValidator(_place)]
 """Where something stands in a document, its keys joined by dots; empty is the document itself."""
+
+
+def at(document: Any, place: str) -> Any:
+    """What stands at a place of a document, `MISSING` where nothing does."""
+    for step in place.split(".") if place else ():
+        if not isinstance(document, Mapping):
+            return MISSING
+        document = document.get(step, MISSING)
+    return document
+
+
+def put(document: dict[str, Any], place: str, value: Any) -> None:
+    """Put a value at a place of a document that is being written."""
+    *steps, last = place.split(".")
+    for step in steps:
+        document = document.setdefault(step, {})
+    document[last] = value
+
+
+class _Missing:
+    """The mark of nothing at a place."""
+
+
+MISSING = _Missing()
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?\Z")
 

@@ -439,3 +439,16 @@ async def test_closing_closes_every_adapter(gatherer: Make) -> None:
     tax, labour = Memory(), Memory()
     await gatherer(tax=tax, labour=labour).close()
     assert (tax.closed, labour.closed) == (True, True)
+
+
+async def test_of_whom_nothing_can_be_relied_on_is_unavailable_and_never_absent(
+    gatherer: Make, catalogue: Catalogue
+) -> None:
+    async def breaking(_: Question) -> Reply:
+        return Reply({}, {"duplicate": 1}, broken=frozenset({"a"}))
+
+    made = gatherer(tax=Memory(breaking))
+    gathered = await made.round("data 1", [ask(catalogue, "tax", "a", "b")], CONTEXT)
+    answer = gathered.answers["tax", "a"]
+    assert (answer.state, answer.failure) == (State.UNAVAILABLE, Failure("SOURCE_CONTRACT"))
+    assert gathered.answers["tax", "b"].state is State.ABSENT

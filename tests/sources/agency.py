@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,12 +24,13 @@ class Agency:
     """What the agency answers next, and all it was asked.
 
     `answers` are used in order, the last for good; an empty one closes the connection unanswered,
-    and with None no answer ever comes.
+    and with None no answer ever comes. `respond`, where given, makes them from what was asked.
     `requests_per_connection` is after how many it closes, without a word of it in its answer.
     """
 
     answers: list[bytes | None]
     requests_per_connection: int = 1_000
+    respond: Callable[[Any], bytes] | None = None
     asked: list[Asked] = field(default_factory=list)
     connections: int = 0
     url: str = ""
@@ -40,6 +41,8 @@ class Agency:
             for _ in range(self.requests_per_connection):
                 self.asked.append(await _read(reader))
                 answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+                if self.respond is not None:
+                    answer = self.respond(self.asked[-1].body)
                 if answer is None:
                     await reader.read()
                 if not answer:
@@ -56,7 +59,8 @@ async def _read(reader: asyncio.StreamReader) -> Asked:
     line, *rest = head.strip().split("\r\n")
     headers = {name.lower(): value for name, _, value in (entry.partition(": ") for entry in rest)}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Asked(line, headers, json.loads(body))
+    kind = headers.get("content-type", "")
+    return Asked(line, headers, json.loads(body) if "json" in kind else body)
 
 
 @contextlib.asynccontextmanager

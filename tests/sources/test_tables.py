@@ -25,6 +25,7 @@ description = "Day"
 type = "Date"
 category = "health"
 """
+WSDL = Path("tests/sources/fixtures/persons.wsdl").resolve()
 GOOD = {
     "graphql": 'url = "https://a"\npeople = "x.people"\nargument = "ids"\nkey = "id"',
     "xroad": 'url = "https://a"\nclient = "KR/GOV/1/hub"\nservice = "KR/GOV/2/s/persons"\n'
@@ -42,9 +43,7 @@ GOOD = {
 
 def declared(folder: Path, adapter: str, table: str, source: str = "", more: str = "") -> Source:
     head = f'[source]\nagency = "A"\ndescription = "D"\nadapter = "{adapter}"\n{source}\n'
-    wsdl = folder / "service.wsdl"
-    wsdl.touch()
-    table = table.replace("WSDL", str(wsdl)).replace("FOLDER", str(folder))
+    table = table.replace("WSDL", str(WSDL)).replace("FOLDER", str(folder))
     (folder / "a.toml").write_text(f"{head}\n[{adapter}]\n{table}\n{more}\n{ITEMS}")
     catalogue, faults = read_catalogue(folder, ["a"], "a", "a")
     assert [str(fault) for fault in faults] == []
@@ -187,6 +186,11 @@ def test_ids_never_go_in_an_address(tmp_path: Path) -> None:
         ("file", "p-{date}.parquet", "../{date}",
          "file.person.files: `../{date}` names no deliveries; write it like "
          "`people-{date}.parquet`"),
+        ("soap", '"Query"', '"Qery"',
+         "soap.operation: the WSDL has no operation `Qery`; did you mean `Query`?"),
+        ("soap", '"WSDL"', '"no.wsdl"',
+         "soap.wsdl: the environment has no file there; correct its path; the WSDL is read from "
+         "a file, never over the network"),
         ("dci", "civil", "police",
          "dci.registry: input should be 'civil', 'social', 'disability', 'farmer' or "
          "'beneficiary'; correct the value"),
