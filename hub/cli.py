@@ -9,11 +9,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hub.kit import parser as kit
 from hub.persons import TITLES, DemoFailed
 from sources.fault import FaultyConfiguration
 
 _CONFIG = Path("hub.toml")
-_MODULES = {"token": "hub.issuer", "programmes": "hub.programmes", "catalogue": "hub.catalogue"}
+_MODULES = {
+    "token": "hub.issuer",
+    "programmes": "hub.programmes",
+    "catalogue": "hub.catalogue",
+    **kit.MODULES,
+}
 """Where the commands stand that are not in `hub/commands.py`."""
 
 
@@ -95,6 +101,8 @@ def _parser() -> argparse.ArgumentParser:
 
     documents = commands.add_parser("documents", help="the manifest of trusted documents")
     _document_commands(documents)
+
+    kit.add(commands, _CONFIG)
 
     trying = commands.add_parser("demo", help="simulated agencies, a hub over them, one question")
     trying.add_argument("--once", action="store_true", help="print the answer as JSON and stop")

@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import httpx
 import httpx_aiohttp
 import orjson
 
+from sources import trace
 from sources.adapter import (
     ContractBroken,
     Question,
@@ -158,6 +160,7 @@ class HttpClient:
             if self._sign is not None:
                 self._sign(request)
             answered = await read(self._client, request, self._most)
+            trace.tell(partial(_exchanged, request, answered))
             if answered.status not in (301, 302, 303, 307, 308) or not self._redirects:
                 return answered
             request = self._redirected(request, answered)
@@ -183,6 +186,17 @@ class HttpClient:
     async def close(self) -> None:
         """Close the pooled connections."""
         await self._client.aclose()
+
+
+def _exchanged(request: httpx.Request, answered: Answered) -> trace.Exchange:
+    return trace.Exchange(
+        line=f"{request.method} {request.url}",
+        headers=dict(request.headers),
+        body=request.content,
+        status=str(answered.status),
+        answer_headers=dict(answered.headers),
+        answer=answered.content,
+    )
 
 
 async def read(client: httpx.AsyncClient, request: httpx.Request, most: int) -> Answered:

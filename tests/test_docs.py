@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from hub.config import Settings
 from hub.errors import CODES
+from sources.conformance.checks import CHECKS
 
 DOCS = Path("docs")
 PAGES = [Path("README.md"), Path("CHANGELOG.md"), *sorted(DOCS.rglob("*.md"))]
@@ -99,3 +100,8 @@ def test_toml_examples_are_toml(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_no_page_names_a_path_of_a_machine(page: Path) -> None:
     assert not re.search(r"/(home|root|work|tmp)/\w", page.read_text())
+
+
+def test_every_check_of_the_conformance_suite_is_documented_with_its_grade() -> None:
+    rows = {name: row.partition(" | ")[0] for name, row in documented("conformance.md").items()}
+    assert rows == {check.name: check.grade for check in CHECKS}

@@ -35,7 +35,10 @@ CHECKS: tuple[Check, ...] = (
     Check("answers", "bronze", "people it knows have records", answers.answers_at_all),
     Check("gives items", "bronze", "the granted, no other", answers.breaks_nothing("extra-item")),
     Check(
-        "gives people", "bronze", "those asked, no other", answers.breaks_nothing("other-person")
+        "gives people",
+        "bronze",
+        "those asked, no other",
+        answers.breaks_nothing("other-person", "duplicate"),
     ),
     Check(
         "gives types",

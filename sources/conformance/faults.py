@@ -102,8 +102,18 @@ def breaks_values(mode: str) -> Check:
 
 
 async def takes_no_duplicates(setting: Setting) -> None:
-    """Two records of one person break the contract: neither can be believed."""
-    _of(await _broken(setting, "duplicate"), ContractBroken)
+    """Of two records of one person neither is believed, and the others' are kept."""
+    keys = setting.batch(2)
+    outcome = await _broken(setting, "duplicate")
+    if outcome.error is not None:
+        _of(outcome, ContractBroken)
+    else:
+        reply = _reply(outcome)
+        if keys[0] in reply.records or keys[0] not in reply.broken:
+            raise Failed("one of two records of a person was taken for theirs")
+        if set(reply.records) != set(keys[1:]):
+            raise Failed("the records of the others were lost with theirs")
+        _counted(reply, "duplicate")
     await _recovers(setting)
 
 

@@ -42,6 +42,7 @@ class Sent:
     items: frozenset[str]
     told: Mapping[str, str | None]
     target: str
+    page: int = 1
 
 
 class Said(logging.Handler):
@@ -167,6 +168,7 @@ class Setting:
                 frozenset(entry["items"]),
                 {name: entry.get(name) for name in ("purpose", "legalBasis", "case", "operation")},
                 entry.get("target", ""),
+                entry.get("page", 1),
             )
             for entry in response.json()
         ]

@@ -41,7 +41,7 @@ async def asks_once_a_batch(setting: Setting) -> None:
     await setting.sent()
     keys = setting.batch(setting.source.batch)
     await setting.reply(keys, setting.items())
-    calls = await _some_sent(setting)
+    calls = [one for one in await _some_sent(setting) if one.page == 1]
     most = max(1, math.ceil(len(keys) / setting.source.batch))
     if len(calls) > most:
         raise Failed(f"{len(calls)} calls for one batch of {len(keys)}")

@@ -5,13 +5,17 @@ the protocol says.
 """
 
 import asyncio
+import base64
 import os
+import secrets
 import socket
+import ssl
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import parse_qsl
 
 import orjson
 import uvicorn
@@ -21,6 +25,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sources.declaration import Item, Source
+from sources.simulator.declared.credentials import credentials
 from sources.simulator.declared.faults import (
     OF_ANSWERS,
     OF_RECORDS,
@@ -32,7 +37,7 @@ from sources.simulator.declared.faults import (
     read_fault,
 )
 from sources.simulator.declared.holdings import Held, Holdings
-from sources.simulator.declared.stand import Call, RefusedError, variables
+from sources.simulator.declared.stand import Call, RefusedError, filled
 from sources.simulator.declared.writing import Writing
 from sources.simulator.place import HOST
 
@@ -46,8 +51,8 @@ class Speaker(Protocol):
     def paths(self) -> Sequence[tuple[str, Sequence[str]]]:
         """Where it listens, with the methods."""
 
-    async def read(self, request: Request, body: bytes) -> Call | Response:
-        """What is asked, or at once the answer to what is no question. Raises RefusedError."""
+    async def read(self, request: Request, body: bytes) -> Call:
+        """What is asked. Raises RefusedError."""
 
     def write(self, call: Call, entries: Sequence[Entry]) -> Response:
         """The records as an answer."""
@@ -71,15 +76,21 @@ class HttpStand:
         self._fault = Fault()
         self._path = record
         self._record = os.open(record, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._issued: set[str] = set()
 
     async def start(self, port: int = 0) -> Mapping[str, str]:
-        """Listen; the address and a token for every other variable that the declaration names."""
+        """Listen; the environment by which the declaration reaches this."""
         listener = listening(port)
+        self._asked = credentials(
+            self.source, listener.getsockname()[1], self._token, self._path.parent
+        )
         routes = [
-            Route(path, self._answer, methods=list(methods))
+            Route(f"{self._asked.prefix}{path}" or "/", self._answer, methods=list(methods))
             for path, methods in self._speaker.paths
         ]
         routes.append(Route("/_simulator/fault", self._set_fault, methods=["POST"]))
+        if self._asked.token_path is not None:
+            routes.append(Route(self._asked.token_path, self._issue, methods=["POST"]))
         config = uvicorn.Config(
             Starlette(routes=routes),
             http="httptools",
@@ -89,11 +100,16 @@ class HttpStand:
             server_header=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=1,
+            ssl_context_factory=self._tls if self._asked.tls else None,
         )
         self._server = Server(config)
         self._running = asyncio.create_task(self._server.serve(sockets=[listener]))
-        self.url = f"http://{HOST}:{listener.getsockname()[1]}"
-        return environment(self.source, self.url, self._token)
+        return self._asked.environment
+
+    def _tls(self, _config: uvicorn.Config, _default: object) -> ssl.SSLContext:
+        if self._asked.tls is None:
+            raise RuntimeError("no TLS was asked for")
+        return self._asked.tls
 
     async def stop(self) -> None:
         """Stop listening."""
@@ -116,15 +132,51 @@ class HttpStand:
             return Response(str(error), 400)
         return Response(orjson.dumps({"mode": self._fault.mode, "ms": self._fault.milliseconds}))
 
+    async def _issue(self, request: Request) -> Response:
+        """An access token for the declared client (RFC 6749, section 4.4)."""
+        declared = self.source.adapter_table["oauth2"]
+        named = tuple(
+            filled(declared[name], self._asked.environment)
+            for name in ("client_id", "client_secret")
+        )
+        form = dict(parse_qsl((await request.body()).decode()))
+        given: tuple[str | None, ...] = (form.get("client_id"), form.get("client_secret"))
+        kind, _, encoded = request.headers.get("authorization", "").partition(" ")
+        if kind == "Basic":
+            given = tuple(base64.b64decode(encoded).decode().split(":", 1))
+        if given != named or form.get("grant_type") != "client_credentials":
+            return Response(b'{"error": "invalid_client"}', 401, media_type="application/json")
+        token = secrets.token_urlsafe(24)
+        self._issued.add(f"Bearer {token}")
+        answer = {"access_token": token, "token_type": "Bearer", "expires_in": 300}
+        return Response(orjson.dumps(answer), media_type="application/json")
+
+    def _admit(self, request: Request) -> None:
+        """Refuse who does not show what the declaration sends. Raises RefusedError."""
+        for name, value in self._asked.headers.items():
+            if request.headers.get(name) != value:
+                raise RefusedError(401, f"send the declared `{name}`")
+        if self._asked.token_path and request.headers.get("authorization") not in self._issued:
+            raise RefusedError(401, "get a token first")
+
+    def _told(self, request: Request, call: Call) -> dict[str, str]:
+        """What the declared headers and the protocol say of why."""
+        names = {"legal_basis": "legalBasis"}
+        declared = self.source.adapter_table.get("context", {})
+        found = {
+            names.get(name, name): request.headers[header]
+            for name, header in declared.items()
+            if header in request.headers
+        }
+        return {**found, **call.told}
+
     async def _answer(self, request: Request) -> Response:
         """Answer a call. It is recorded before the answer leaves, whatever its status."""
         fault = self._fault
         call = Call((), ())
         try:
-            read = await self._speaker.read(request, await request.body())
-            if isinstance(read, Response):
-                return read
-            call = read
+            self._admit(request)
+            call = await self._speaker.read(request, await request.body())
             if len(call.keys) > self.source.batch:
                 raise RefusedError(413, f"more than {self.source.batch} people asked")
             # A call that hangs has reached the agency too.
@@ -132,7 +184,10 @@ class HttpStand:
         except RefusedError as refusal:
             self._write(request, call, refusal.status)
             return Response(
-                orjson.dumps({"error": str(refusal)}), refusal.status, media_type="application/json"
+                orjson.dumps({"type": str(refusal), "message": str(refusal), "detail": ""}),
+                refusal.status,
+                headers=refusal.headers,
+                media_type="application/json",
             )
         await delay(fault)
         if fault.mode in OF_ANSWERS:
@@ -173,19 +228,20 @@ class HttpStand:
 
     def _write(self, request: Request, call: Call, status: int) -> None:
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        told = self._told(request, call)
         entry = {
             "at": datetime.now(UTC).isoformat(),
             "keys": call.keys,
             "items": [".".join(item.wire) for item in call.items if item.wire],
-            **{
-                name: call.told.get(name) for name in ("purpose", "legalBasis", "case", "operation")
-            },
+            **{name: told.get(name) for name in _TOLD},
+            "page": call.page,
             "status": status,
             "target": f"{request.method} {target}",
         }
         os.write(self._record, orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
 
 
+_TOLD = ("purpose", "legalBasis", "case", "operation", "user")
 PERSONAL = "Hong Gildong"
 """A name that error texts tell: the one that Korean forms use for their examples."""
 
@@ -202,23 +258,3 @@ class Server(uvicorn.Server):
 def listening(port: int) -> socket.socket:
     """A listener on loopback; 0 takes any free port."""
     return socket.create_server((HOST, port), backlog=512)
-
-
-def environment(source: Source, url: str, token: str) -> dict[str, str]:
-    """What the variables of a declaration must be for it to reach the address.
-
-    Raises ValueError where the address is written out, as nobody can be led elsewhere by it.
-    """
-    table = source.adapter_table
-    addresses = variables(table.get("url", ""))
-    if not addresses:
-        raise ValueError(
-            f"{source.file}: the address is written out; "
-            f'write it as `url = "${{{source.name.upper()}_URL}}"`'
-        )
-    return {name: url if name in addresses else token for name in variables(table)}
-
-
-def text_of(request: Request, header: str | None) -> str | None:
-    """What a header says, if the declaration names one."""
-    return request.headers.get(header) if header else None

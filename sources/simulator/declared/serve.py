@@ -18,11 +18,14 @@ from sources.simulator.declared.control import Control
 from sources.simulator.declared.faults import usual_fault
 from sources.simulator.declared.holdings import Holdings
 from sources.simulator.declared.http import HttpStand, Server, Speaker, listening
-from sources.simulator.declared.rest import RestSpeaker
+from sources.simulator.declared.rest import RestSpeaker, XroadSpeaker
 from sources.simulator.declared.stand import Stand
 from sources.simulator.population import Population, read_manifest
 
-_SPEAKERS: Mapping[str, Callable[[Source, str], Speaker]] = {"rest": RestSpeaker}
+_SPEAKERS: Mapping[str, Callable[[Source], Speaker]] = {
+    "rest": RestSpeaker,
+    "xroad": XroadSpeaker,
+}
 ADAPTERS = (*_SPEAKERS,)
 """The adapters whose protocols a stand-in speaks."""
 
@@ -102,7 +105,7 @@ async def _serve(
 def _stand(source: Source, holdings: Holdings, token: str, run: Path) -> Stand:
     directory = run / source.name
     directory.mkdir(parents=True, exist_ok=True)
-    speaker = _SPEAKERS[source.adapter](source, token)
+    speaker = _SPEAKERS[source.adapter](source)
     return HttpStand(source, holdings, speaker, token, directory / "access.jsonl")
 
 

@@ -12,18 +12,26 @@ from sources.simulator.declared.faults import Fault
 class RefusedError(Exception):
     """A request that is answered with a status of refusal and one line."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = headers or {}
 
 
 @dataclass(frozen=True)
 class Call:
-    """What an agency was asked, and what it was told of the reason."""
+    """What an agency was asked, and what it was told of the reason.
+
+    `page` is the page of the answer that is wanted, from 1; `envelope` what the protocol around
+    puts on the answer; `document` the question itself, where the answer takes its shape from it.
+    """
 
     keys: tuple[str, ...]
     items: tuple[Item, ...]
-    told: Mapping[str, str | None] = field(default_factory=dict)
+    told: Mapping[str, str] = field(default_factory=dict)
+    page: int = 1
+    envelope: Mapping[str, str] = field(default_factory=dict)
+    document: Any = None
 
 
 class Stand(Protocol):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sources.declaration import Item
+from sources.simulator.declared.document import put
 from sources.simulator.declared.holdings import Held
 
 
@@ -51,8 +52,14 @@ class Writing:
             case _:
                 return value
 
+    def _row(self, columns: Sequence[Item], entry: Mapping[str, Any]) -> dict[str, Any]:
+        row: dict[str, Any] = {}
+        for item in columns:
+            put(row, item.wire[-1], self.value(item, entry[item.path[1]]))
+        return row
+
     def fields(self, held: Held, items: Sequence[Item]) -> dict[str, Any]:
-        """A record by wire names, each list as rows of its columns."""
+        """A record by the places that wire names are, each list as rows of its columns."""
         fields: dict[str, Any] = {}
         lists: dict[str, list[Item]] = {}
         for item in items:
@@ -61,10 +68,7 @@ class Writing:
             elif item.path:
                 fields[item.wire[-1]] = self.value(item, held.values[item.path[0]])
         for name, columns in lists.items():
-            fields[columns[0].wire[0]] = [
-                {item.wire[-1]: self.value(item, entry[item.path[1]]) for item in columns}
-                for entry in held.values[name]
-            ]
+            fields[columns[0].wire[0]] = [self._row(columns, entry) for entry in held.values[name]]
         return fields
 
 

@@ -1,0 +1,1 @@
+"""What an agency's integrator works with: `hub source`."""

@@ -1,0 +1,102 @@
+"""The sources that the kit works on: read and checked one by one, whatever else is enabled."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub.app import ADAPTERS
+from hub.config import Settings
+from sources.adapter import Adapter
+from sources.declaration import Source, read_catalogue
+from sources.fault import Fault, FaultyConfiguration, nearest
+from sources.standins import StandIn, Wanted, make_population, stand_ins
+
+PEOPLE, SEED = 500, 1
+"""The population that stand-ins answer about, where none is given."""
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where the kit finds declarations, and keeps what it makes."""
+
+    declarations: Path
+    folder: Path
+
+    @property
+    def population(self) -> Path:
+        """The people of the stand-ins."""
+        return self.folder / "population"
+
+
+def names_of(workplace: Workplace) -> list[str]:
+    """Every declaration that there is."""
+    return sorted(path.stem for path in workplace.declarations.glob("*.toml"))
+
+
+def check(workplace: Workplace, names: Sequence[str], *, environment: bool) -> list[Fault]:
+    """Every fault of these declarations, and of how they say that they are reached."""
+    faults: list[Fault] = []
+    for name in names:
+        catalogue, found = read_catalogue(workplace.declarations, [name], name, name)
+        faults += found
+        for source in catalogue.sources.values():
+            faults += _adapter_faults(source, environment=environment)
+    return faults
+
+
+def read(workplace: Workplace, name: str, *, environment: bool) -> Source:
+    """One source without fault. Raises FaultyConfiguration."""
+    known = names_of(workplace)
+    if name not in known:
+        message = f"there is no `{name}.toml`"
+        place = str(workplace.declarations.name)
+        raise FaultyConfiguration([Fault(place, "the folder", message, nearest(name, known))])
+    if faults := check(workplace, [name], environment=environment):
+        raise FaultyConfiguration(faults)
+    catalogue, _ = read_catalogue(workplace.declarations, [name], name, name)
+    return catalogue.sources[name]
+
+
+def _adapter_faults(source: Source, *, environment: bool) -> list[Fault]:
+    adapter = ADAPTERS.get(source.adapter)
+    if adapter is None:
+        place = source.places.describe(("source", "adapter"))
+        message = f"unknown adapter `{source.adapter}`"
+        return [Fault(source.file, place, message, nearest(source.adapter, ADAPTERS))]
+    return [
+        fault
+        for fault in adapter.check(source)
+        if environment or "the environment has no" not in fault.message
+    ]
+
+
+@contextlib.asynccontextmanager
+async def stand_in(
+    workplace: Workplace, source: Source, always: str = "none"
+) -> AsyncIterator[StandIn]:
+    """A stand-in for one source over the kit's people. Raises StandInFailed."""
+    await make_population(workplace.population, PEOPLE, SEED)
+    wanted = Wanted(
+        [source.name],
+        workplace.declarations,
+        workplace.population,
+        workplace.folder / "run",
+        always,
+    )
+    async with stand_ins(wanted) as found:
+        os.environ.update(found[source.name].environment)
+        yield found[source.name]
+
+
+def adapter_of(source: Source) -> Adapter:
+    """The source's adapter, open."""
+    return ADAPTERS[source.adapter](source)
+
+
+def workplace(settings: Settings, folder: Path) -> Workplace:
+    """Where the settings have declarations."""
+    return Workplace(settings.sources.catalogue.resolve(), folder.resolve())
