@@ -133,11 +133,11 @@ class Step(_Strict):
 
 
 class Payment(_Strict):
-    """What a programme pays: a step of won, and how often."""
+    """What a programme pays: a step of won, and how often. `at_most`: what is due may be less."""
 
     step: Name
     per: Literal["month", "year", "once"]
-    note: str = ""
+    at_most: bool = False
 
 
 class Programme(Offered):
@@ -160,12 +160,12 @@ class Programme(Offered):
     until: int | None = None
     not_modelled: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def decidable(self) -> bool:
         """Whether a rule decides it."""
         return bool(self.conditions or self.measure)
 
-    @property
+    @cached_property
     def needs(self) -> tuple[str, ...]:
         """The steps that decide it and say what it pays."""
         found = (*self.conditions, self.measure, self.threshold, self.assessed)
@@ -202,6 +202,14 @@ class Book:
         found = {f.year for entry in self.parameters.values() for f in entry.figures if f.year}
         return tuple(sorted(found))
 
+    @cached_property
+    def direct(self) -> Mapping[str, tuple[str, ...]]:
+        """The names that stand in the formula of each step."""
+        return {
+            name: tuple(dict.fromkeys(found for found in names(formula) if found != "year"))
+            for name, formula in self.formulas.items()
+        }
+
     def reached(self, wanted: Iterable[str]) -> tuple[str, ...]:
         """The names that these steps rest on, themselves included, each after what it rests on."""
         order: dict[str, None] = {}
@@ -209,18 +217,13 @@ class Book:
         def visit(name: str) -> None:
             if name in order:
                 return
-            for below in _below(self, name):
+            for below in self.direct.get(name, ()):
                 visit(below)
             order[name] = None
 
         for name in wanted:
             visit(name)
         return tuple(order)
-
-
-def _below(book: Book, name: str) -> Iterator[str]:
-    if name in book.formulas:
-        yield from (found for found in names(book.formulas[name]) if found != "year")
 
 
 @dataclass
@@ -401,7 +404,7 @@ def _check_circles(book: Book, reading: _Reading) -> None:
             reading.fault("step", name, ("formula",), message, "break the circle")
             return
         if name not in done:
-            for below in _below(book, name):
+            for below in book.direct.get(name, ()):
                 visit(below, (*above, name))
             done.add(name)
 

@@ -209,8 +209,16 @@ def _combined(node: Arithmetic, left: Expression, right: Expression) -> Expressi
         return Constant(WHOLE, results[node.operator])
     if node.operator == "*":
         for part, factor in ((left, right), (right, left)):
-            if isinstance(factor, Constant) and factor.value == 1:
+            if not isinstance(factor, Constant):
+                continue
+            if factor.value == 1:
                 return part
+            if isinstance(part, Arithmetic) and part.operator == "*":
+                for inner, rest in ((part.left, part.right), (part.right, part.left)):
+                    if isinstance(inner, Constant):
+                        by = Constant(WHOLE, int(inner.value) * int(factor.value))
+                        return replace(node, left=rest, right=by)
+            return replace(node, left=part, right=factor)
     return replace(node, left=left, right=right)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from schema.rules.facts import Fact, HouseholdFacts, bounded, exact, fact_of, is_applicant
@@ -12,16 +12,25 @@ from schema.rules.year import Year
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """Every fact of the household and of each member, by name."""
+
+    household: Mapping[str, Fact]
+    members: tuple[Mapping[str, Fact], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Values:
     """What every step came to, of the household and of each member.
 
     `exact`: amounts are whole numbers, truths are yes or no, and codes are text. Otherwise they are
-    bounds, as `schema/rules/bounds.py` has them.
+    bounds, as `schema/rules/bounds.py` has them. `given` are the facts they were worked out from.
     """
 
     exact: bool
     household: Mapping[str, Any]
     members: tuple[Mapping[str, Any], ...]
+    given: Given
 
     def bounds(self, name: str) -> tuple[int | None, int | None]:
         """The bounds of an amount of the household."""
@@ -34,20 +43,18 @@ class Values:
 
 def work_out(rules: Year, facts: HouseholdFacts) -> Values:
     """Every step of a year for a household: exactly where all is known, or within bounds."""
-    own, members = given(rules, facts)
+    found = _given(rules, facts)
     if facts.complete:
         try:
-            found = _exactly(rules, own, members)
+            values = _exactly(rules, found)
         except NoFigure:
-            found = None
-        if found is not None:
-            return found
-    return _within(rules, facts, own, members)
+            values = None
+        if values is not None:
+            return values
+    return _within(rules, facts, found)
 
 
-def given(
-    rules: Year, facts: HouseholdFacts
-) -> tuple[Mapping[str, Fact], tuple[Mapping[str, Fact], ...]]:
+def _given(rules: Year, facts: HouseholdFacts) -> Given:
     """Every fact of the household and of each member, by name."""
     book, layout = rules.book, rules.layout
     own = {name: fact_of(book, name, facts.facts) for name in layout.household}
@@ -57,44 +64,39 @@ def given(
         if "applicant" in table:
             table["applicant"] = is_applicant(number)
         members.append(table)
-    return own, tuple(members)
+    return Given(own, tuple(members))
 
 
-def _exactly(
-    rules: Year, own: Mapping[str, Fact], members: tuple[Mapping[str, Fact], ...]
-) -> Values | None:
+def _exactly(rules: Year, facts: Given) -> Values | None:
     inputs = rules.book.inputs
-    first = [exact(inputs[name], fact) for name, fact in own.items()]
-    rows = [[exact(inputs[name], fact) for name, fact in table.items()] for table in members]
-    if None in first or any(None in row for row in rows):
+    own = [exact(inputs[name], fact) for name, fact in facts.household.items()]
+    rows = [[exact(inputs[name], fact) for name, fact in table.items()] for table in facts.members]
+    if None in own or any(None in row for row in rows):
         return None
-    return _named(rules, True, rules.exactly(first, rows))
+    household, each = rules.exactly(own, rows)
+    return _named(rules, facts, household, each)
 
 
-def _within(
-    rules: Year,
-    facts: HouseholdFacts,
-    own: Mapping[str, Fact],
-    members: tuple[Mapping[str, Fact], ...],
-) -> Values:
+def _within(rules: Year, facts: HouseholdFacts, found: Given) -> Values:
     inputs = rules.book.inputs
-    first = [bounded(inputs[name], fact) for name, fact in own.items()]
+    own = [bounded(inputs[name], fact) for name, fact in found.household.items()]
     rows = [
-        [*(bounded(inputs[name], fact) for name, fact in table.items()), False] for table in members
+        [*(bounded(inputs[name], fact) for name, fact in table.items()), False]
+        for table in found.members
     ]
     if not facts.complete:
         others = {name: fact_of(rules.book, name, {}) for name in rules.layout.member}
         others["applicant"] = is_applicant(-1)
         rows.append([*(bounded(inputs[name], fact) for name, fact in others.items()), True])
-    # `applicant` is never in doubt: it is a plain yes or no in the generated functions.
-    return _named(rules, False, rules.within(first, rows))
+    household, each = rules.within(own, rows)
+    return replace(_named(rules, found, household, each), exact=False)
 
 
-def _named(rules: Year, whole: bool, found: tuple[tuple[Any, ...], list[Any]]) -> Values:
-    household, rows = found
+def _named(rules: Year, facts: Given, household: Sequence[Any], rows: Sequence[Any]) -> Values:
     layout = rules.layout
     return Values(
-        exact=whole,
+        exact=True,
         household=dict(zip(layout.household_steps, household, strict=True)),
         members=tuple(dict(zip(layout.member_steps, row, strict=True)) for row in rows),
+        given=facts,
     )
