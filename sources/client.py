@@ -9,18 +9,21 @@ from __future__ import annotations
 import asyncio
 import datetime
 import email.utils
+import functools
 import ssl
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import aiohttp
-import httpx
-import httpx_aiohttp
 import orjson
+from aiohttp.http_exceptions import ContentEncodingError
+from multidict import CIMultiDict
+from yarl import URL
 
 from sources import trace
 from sources.adapter import (
@@ -41,11 +44,21 @@ _LEEWAY = 30.0
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it goes out; headers are found whatever their case."""
+
+    method: str
+    url: str
+    headers: MutableMapping[str, str]
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """An agency's answer, read whole."""
 
     status: int
-    headers: httpx.Headers
+    headers: Mapping[str, str]
     content: bytes
 
     def check(self) -> None:
@@ -101,28 +114,30 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 class HttpClient:
-    """Sends one source's requests over pooled connections."""
+    """Sends one source's requests over pooled connections; keeps no cookie of an agency's."""
 
     def __init__(self, source: Source, table: HttpTable) -> None:
         self._most = source.terms.limits.bytes
         self._redirects = table.redirects
         self._told = table.context
-        self._base = httpx.URL(expand(table.url).rstrip("/"))
-        connections = source.terms.pool.connections
-        self._client = httpx.AsyncClient(
-            headers={name: expand(text) for name, text in table.headers.items()},
-            transport=httpx_aiohttp.AiohttpTransport(
-                verify=_trusting(table),
-                limits=httpx.Limits(
-                    max_connections=connections, max_keepalive_connections=connections
-                ),
-                trust_env=False,
-            ),
-            timeout=None,  # noqa: S113 - the deadline is the call's, kept where all are
-            trust_env=False,
-        )
-        self._tokens = Tokens(table.oauth2, self._client) if table.oauth2 else None
+        self._base = expand(table.url).rstrip("/")
+        self._headers = {name: expand(text) for name, text in table.headers.items()}
+        self._connections = source.terms.pool.connections
+        tls = table.tls
+        files = (tls.authority, tls.certificate, tls.key) if tls else (None, None, None)
+        self._trusting = trusting(*(expand(file) if file else None for file in files))
+        self._tokens = Tokens(table.oauth2, self) if table.oauth2 else None
         self._sign = Signing(table.signature) if table.signature else None
+
+    @functools.cached_property
+    def _session(self) -> aiohttp.ClientSession:
+        """The pool, made at the first request: it belongs to the event loop that runs then."""
+        connector = aiohttp.TCPConnector(ssl=self._trusting, limit=self._connections)
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(),  # the deadline is the call's, kept where all are
+        )
 
     async def send(
         self,
@@ -135,60 +150,65 @@ class HttpClient:
         parameters: Mapping[str, str] | None = None,
     ) -> Answered:
         """Send a request and read its answer, whatever its status. Raises SourceError."""
-        said = {**(headers or JSON), **told_headers(self._told, question)}
+        said = CIMultiDict(self._headers)
+        said.update(headers or JSON)
+        said.update(told_headers(self._told, question))
         address = f"{self._base}{path}"
-        request = self._client.build_request(
-            method, address, content=content, headers=said, params=parameters
-        )
-        try:
-            if self._tokens is None:
-                return await self._exchange(request)
-            token = await self._tokens.get()
+        if parameters:
+            address = f"{address}?{urlencode(parameters)}"
+        request = Request(method, address, said, content or b"")
+        if self._tokens is None:
+            return await self._exchange(request)
+        token = await self._tokens.get()
+        answered = await self._exchange(_bearing(request, token))
+        if answered.status == 401:
+            # A token may be taken back before its time.
+            token = await self._tokens.get(but=token)
             answered = await self._exchange(_bearing(request, token))
-            if answered.status == 401:
-                # A token may be taken back before its time.
-                token = await self._tokens.get(but=token)
-                answered = await self._exchange(_bearing(request, token))
-            return answered
-        except (httpx.DecodingError, aiohttp.ClientResponseError) as error:
-            raise ContractBroken("the answer is not HTTP as it should be") from error
-        except (httpx.RequestError, aiohttp.ClientError, OSError) as error:
-            raise SourceUnavailable("the source cannot be reached", passing=True) from error
+        return answered
 
-    async def _exchange(self, request: httpx.Request) -> Answered:
+    async def _exchange(self, request: Request) -> Answered:
         for _ in range(self._redirects + 1):
             if self._sign is not None:
                 self._sign(request)
-            answered = await read(self._client, request, self._most)
+            answered = await self.read(request, self._most)
             trace.tell(partial(_exchanged, request, answered))
             if answered.status not in (301, 302, 303, 307, 308) or not self._redirects:
                 return answered
-            request = self._redirected(request, answered)
+            request = _redirected(request, answered)
         raise ContractBroken("the source redirects without end")
 
-    def _redirected(self, request: httpx.Request, answered: Answered) -> httpx.Request:
-        """The request where it was sent on to. Raises ContractBroken where it must not go."""
+    async def read(self, request: Request, most: int) -> Answered:
+        """Send a request; read its answer no further than `most` bytes. Raises SourceError."""
         try:
-            address = request.url.join(answered.headers.get("location", ""))
-        except httpx.InvalidURL as error:
-            raise ContractBroken("the source redirects to no address") from error
-        same = (address.scheme, address.host, address.port) == (
-            request.url.scheme,
-            request.url.host,
-            request.url.port,
-        )
-        if not same or answered.status not in (307, 308):
-            raise ContractBroken("the source redirects to another service, or asks otherwise")
-        return httpx.Request(
-            request.method, address, headers=request.headers, content=request.content
-        )
+            async with self._session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                data=request.content or None,
+                headers=request.headers,
+                allow_redirects=False,
+            ) as response:
+                content = bytearray()
+                async for chunk in response.content.iter_any():
+                    content += chunk
+                    if len(content) > most:
+                        raise ContractBroken(f"the answer has more than {most} bytes")
+                return Answered(response.status, response.headers, bytes(content))
+        except aiohttp.ClientResponseError as error:
+            raise ContractBroken("the answer is not HTTP as it should be") from error
+        except aiohttp.ClientPayloadError as error:
+            if isinstance(error.__cause__, ContentEncodingError):
+                raise ContractBroken("the answer is not HTTP as it should be") from error
+            raise SourceUnavailable("the source cannot be reached", passing=True) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise SourceUnavailable("the source cannot be reached", passing=True) from error
 
     async def close(self) -> None:
         """Close the pooled connections."""
-        await self._client.aclose()
+        await self._session.close()
 
 
-def _exchanged(request: httpx.Request, answered: Answered) -> trace.Exchange:
+def _exchanged(request: Request, answered: Answered) -> trace.Exchange:
     return trace.Exchange(
         line=f"{request.method} {request.url}",
         headers=dict(request.headers),
@@ -199,18 +219,21 @@ def _exchanged(request: httpx.Request, answered: Answered) -> trace.Exchange:
     )
 
 
-async def read(client: httpx.AsyncClient, request: httpx.Request, most: int) -> Answered:
-    """Send a request; read its answer no further than `most` bytes. Raises ContractBroken."""
-    response = await client.send(request, stream=True)
+def _redirected(request: Request, answered: Answered) -> Request:
+    """The request where it was sent on to. Raises ContractBroken where it must not go."""
     try:
-        content = bytearray()
-        async for chunk in response.aiter_bytes():
-            content += chunk
-            if len(content) > most:
-                raise ContractBroken(f"the answer has more than {most} bytes")
-        return Answered(response.status_code, response.headers, bytes(content))
-    finally:
-        await response.aclose()
+        address = urljoin(request.url, answered.headers.get("location", ""))
+        same = _origin(address) == _origin(request.url)
+    except ValueError as error:
+        raise ContractBroken("the source redirects to no address") from error
+    if not same or answered.status not in (307, 308):
+        raise ContractBroken("the source redirects to another service, or asks otherwise")
+    return replace(request, url=address)
+
+
+def _origin(address: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.hostname, parts.port
 
 
 def told_headers(told: Told, question: Question) -> dict[str, str]:
@@ -226,17 +249,20 @@ def told_headers(told: Told, question: Question) -> dict[str, str]:
     return {name: value for name, value in pairs if name is not None and value}
 
 
-def _trusting(table: HttpTable) -> ssl.SSLContext:
-    """TLS with the authorities trusted, and the hub's own certificate where it has one."""
-    tls = table.tls
-    authority = expand(tls.authority) if tls and tls.authority else None
+@functools.cache
+def trusting(authority: str | None, certificate: str | None, key: str | None) -> ssl.SSLContext:
+    """TLS with the authorities trusted, and the hub's own certificate where it has one.
+
+    One for all sources of the same files: reading the authorities takes longer than all the rest
+    of making a client.
+    """
     context = ssl.create_default_context(cafile=authority)
-    if tls and tls.certificate and tls.key:
-        context.load_cert_chain(expand(tls.certificate), expand(tls.key))
+    if certificate and key:
+        context.load_cert_chain(certificate, key)
     return context
 
 
-def _bearing(request: httpx.Request, token: str) -> httpx.Request:
+def _bearing(request: Request, token: str) -> Request:
     request.headers["Authorization"] = f"Bearer {token}"
     return request
 
@@ -244,7 +270,7 @@ def _bearing(request: httpx.Request, token: str) -> httpx.Request:
 class Tokens:
     """Access tokens by client credentials (RFC 6749, section 4.4), each used until its end."""
 
-    def __init__(self, table: OAuth2, client: httpx.AsyncClient) -> None:
+    def __init__(self, table: OAuth2, client: HttpClient) -> None:
         self._table = table
         self._client = client
         self._token = ""
@@ -266,10 +292,11 @@ class Tokens:
         named = (expand(table.client_id), expand(table.client_secret))
         if table.credentials == "body":
             form |= {"client_id": named[0], "client_secret": named[1]}
-        request = self._client.build_request("POST", expand(table.token_url), data=form)
+        headers = CIMultiDict({"Content-Type": "application/x-www-form-urlencoded"})
         if table.credentials == "header":
-            request = next(httpx.BasicAuth(*named).auth_flow(request))
-        answered = await read(self._client, request, _LONGEST_TOKEN)
+            headers["Authorization"] = aiohttp.BasicAuth(*named, encoding="utf-8").encode()
+        request = Request("POST", expand(table.token_url), headers, urlencode(form).encode())
+        answered = await self._client.read(request, _LONGEST_TOKEN)
         if answered.status >= 500:
             raise SourceUnavailable("the source's token service fails", passing=True)
         if answered.status != 200:
@@ -312,7 +339,7 @@ class Signing:
             key_resolver=MappingKeyResolver(public_keys={}, private_keys={self._key_id: key}),
         )
 
-    def __call__(self, request: httpx.Request) -> None:
+    def __call__(self, request: Request) -> None:
         """Put the signature's headers on a request, in the place of earlier ones."""
         for name in ("Signature", "Signature-Input", "Content-Digest"):
             request.headers.pop(name, None)
