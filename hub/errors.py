@@ -82,6 +82,9 @@ CODES: Mapping[str, Code] = {
     "OUT_OF_REACH": Code(
         403, "unknown, malformed or out of reach: which, is not said", "check id and case"
     ),
+    "NO_SUCH_PROGRAMME": Code(
+        404, "an argument names no programme", "take an id or key of `programmes`"
+    ),
     "SOURCE_UNAVAILABLE": Code(503, "a source is down or refuses", "retry after `retryAfter` s"),
     "SOURCE_TIMEOUT": Code(503, "a source was too slow", "retry after `retryAfter` s"),
     "SOURCE_CONTRACT": Code(

@@ -17,6 +17,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from schema.agency import record_type
 from schema.components import AssetKind, IncomeKind
+from schema.law import law
 from schema.needs import (
     KEY,
     MEMBERS,
@@ -78,9 +79,10 @@ def build(catalogue: Catalogue) -> HubSchema:
     """Make the schema of the enabled sources.
 
     Raises FaultyConfiguration where a declaration names a place the view does not have, a field
-    of the view says not what it needs, or a programme's file has a fault.
+    of the view says not what it needs, or a file of the programmes or of the law has a fault.
     """
     programmes()
+    law()
     records = {name: record_type(source) for name, source in catalogue.sources.items()}
     recipient, case = person_types(catalogue, records)
     query = query_type(catalogue, recipient, case)
@@ -172,6 +174,10 @@ def _below(catalogue: Catalogue, prefix: str) -> Iterable[Item]:
 def _check_places(catalogue: Catalogue, marks: Mapping[tuple[str, str], Needs]) -> None:
     """Every place that an item counts in must be one of the view's."""
     known = {mark.place for mark in marks.values() if isinstance(mark, Place | Leads)}
+    for mark in marks.values():
+        if isinstance(mark, OfHousehold | Derived):
+            inputs = (*mark.own, *mark.members)
+            known |= {entry.place for entry in inputs if isinstance(entry, Place)}
     known |= {f"income.{kind.value}" for kind in IncomeKind}
     known |= {f"assets.{kind.value}" for kind in AssetKind} | {"case.applicant"}
     known |= {

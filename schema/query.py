@@ -14,6 +14,12 @@ from strawberry.scalars import JSON
 from schema.access import Access, Purpose, SourceState
 from schema.agency import AgencyRecord, make_type
 from schema.components import AssetKind, Assets, Income, IncomeKind, area
+from schema.duplicates import (
+    DuplicateReceipts,
+    Foresight,
+    duplicate_receipts,
+    would_duplicate,
+)
 from schema.needs import Area, Covered, Items, Leads, Rows, at, needing
 from schema.oversight import query_fields
 from schema.programme_types import ProgrammeOffered, offered
@@ -115,6 +121,8 @@ def person_types(catalogue: Catalogue, records: Mapping[str, Any]) -> tuple[Any,
             list[Application] | None,
             needing(Rows("applications."), _applications, "Applications for benefits."),
         ),
+        "duplicateReceipts": (DuplicateReceipts | None, duplicate_receipts()),
+        "wouldDuplicate": (Foresight | None, would_duplicate()),
     }
     readers = {
         name: _record_reader(catalogue, source, records[name])

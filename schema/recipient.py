@@ -7,6 +7,8 @@ from typing import Any
 
 import strawberry
 
+from schema.applications import ApplicationProgress, application_progress
+from schema.duplicates import Foresight, application_would_duplicate
 from schema.needs import Covered, Rows, at, needing
 from schema.provenance import Provenance
 from schema.scalars import Month, Won
@@ -107,6 +109,8 @@ class Application(_Listed):
     status: str | None = at("applications.status", "received, investigating, decided or withdrawn.")
     decided: datetime.date | None = at("applications.decided", "Date of the decision.")
     outcome: str | None = at("applications.outcome", "granted or refused, once decided.")
+    progress: ApplicationProgress | None = application_progress()
+    would_duplicate: Foresight | None = application_would_duplicate()
     provenance: Provenance = _row_provenance()
 
 

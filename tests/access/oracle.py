@@ -45,10 +45,14 @@ TELLING = ("components", "total")
 
 @dataclass
 class Shown:
-    """What an answer shows of one person or case: items it tells of, and those it must rest on."""
+    """What an answer shows of one person or case: items it tells of, and those it must rest on.
+
+    `derived` are the derived answers it gives.
+    """
 
     possible: set[str] = field(default_factory=set)
     certain: list[tuple[str, frozenset[str]]] = field(default_factory=list)
+    derived: set[str] = field(default_factory=set)
 
     def by(self, path: str, names: Iterable[str]) -> None:
         """Something at a path tells of one of these items at least."""
@@ -96,6 +100,7 @@ class Oracle:
         reading = _Reading(self, exchange)
         shown = reading.read()
         self._judge_disclosed(shown, disclosed, granted)
+        self._judge_derived(shown, outcome)
         self._judge_values(exchange, reading, granted, denied)
 
     def _disclosed(self, outcome: Mapping[str, Any]) -> dict[str, set[str]]:
@@ -106,12 +111,23 @@ class Oracle:
                     found.setdefault(subject, set()).update(group["items"])
         return found
 
+    def _derivable(self, exchange: Exchange) -> set[str]:
+        """What the log says that derived answers may be worked out from."""
+        found = [exchange.intents[0].get("derivable", {})] if exchange.intents else []
+        return {item for derivable in found for items in derivable.values() for item in items}
+
+    def _judge_derived(self, shown: Mapping[str, Shown], outcome: Mapping[str, Any]) -> None:
+        """The log names the derived answers that were given of everyone, no fewer and no more."""
+        given = {(name, self._subject(key)) for key, of in shown.items() for name in of.derived}
+        logged = outcome.get("derived", {}).items()
+        assert given == {(name, subject) for name, subjects in logged for subject in subjects}
+
     def _judge_wire(self, exchange: Exchange, granted: set[str], lookups: set[str]) -> None:
         """What agencies say they were asked is what was granted, and what rules rest on."""
         if not exchange.intents:
             assert not exchange.accesses, "agencies were asked before there was an intent"
             return
-        outcome = exchange.outcome
+        outcome, derivable = exchange.outcome, self._derivable(exchange)
         unreached = {entry["subject"] for entry in outcome.get("unreached", ())}
         intended = {subject for intent in exchange.intents for subject in intent["subjects"]}
         intended |= set(exchange.intents[0]["casesNamed"])
@@ -132,7 +148,8 @@ class Oracle:
                 assert items <= looking_up | {"benefits.case.reference"}, "more looked up than said"
                 wanted -= looking_up
             else:
-                assert items <= granted, f"asked beyond the grant: {items - granted}"
+                beyond = items - granted - derivable
+                assert not beyond, f"asked beyond the grant: {beyond}"
                 asked |= items
             for key in access.keys:
                 if key.startswith("nobody-"):
@@ -146,7 +163,7 @@ class Oracle:
         elif not unreached and intended and "resident.members.id" not in self._denied(exchange):
             facts = {name for name in granted if not self.schema.catalogue.items[name].is_exists}
             if exchange.variables != {"ids": []} and not outcome["concealed"]:
-                assert asked == facts, f"granted, but not asked: {facts - asked}"
+                assert facts <= asked, f"granted, but not asked: {facts - asked}"
 
     def _fits(self, name: str, access: Access) -> bool:
         item = self.schema.catalogue.items[name]
@@ -353,6 +370,9 @@ class _Reading:
         parts, where = self._of(owner), _text(path)
         if name in AREAS.values():
             return
+        if need.derivation is not None:
+            parts.derived.add(need.derivation)
+            return
         if name == "records":
             for source, record in zip(self._schema.catalogue.sources, value, strict=True):
                 if record is not None:
@@ -389,6 +409,9 @@ class _Reading:
 
     def _leaf(self, need: Need, value: Any, owner: str, path: tuple[str | int, ...]) -> None:
         """A value: it is of an item that is logged as disclosed, and it is what the agency has."""
+        if need.derivation is not None:
+            self._of(owner).derived.add(need.derivation)
+            return
         if not need.items:
             return
         self._of(owner).by(_text(path), (item.name for item in need.items))

@@ -74,9 +74,15 @@ def officials(purpose: Purpose) -> list[Caller]:
 
 
 def check_verdict(purpose: Purpose, caller: Caller, asked: Asked, verdict: Verdict) -> None:
-    denied = {decision.item for decision in verdict.denied}
-    assert verdict.granted | denied == set(asked.items)
-    assert not verdict.granted & denied
+    denied = {one.item for one in verdict.denied if one.derivation is None}
+    lacking = {one.derivation for one in verdict.denied if one.derivation is not None}
+    assert verdict.granted | verdict.derivable.keys() | denied | lacking == set(asked.every)
+    assert (verdict.granted | denied) - asked.derived.keys() == set(asked.items)
+    assert not (verdict.granted | verdict.derivable.keys()) & denied
+    for name, usable in verdict.derivable.items():
+        assert usable <= set(asked.derived[name].items)
+        assert not usable & purpose.prohibited
+        assert name in purpose.derivations or usable <= purpose.open_items
     assert all(decision.rule and decision.remedy for decision in verdict.denied)
     assert all(purpose.decisions[item].allowed for item in verdict.granted)
     assert verdict.transforms.keys() <= verdict.granted
@@ -146,7 +152,8 @@ def test_asking_for_more_grants_nothing_that_was_denied(plans: Plans, plain: Pla
         )
         for purpose in plans.register.purposes.values():
             caller = officials(purpose)[0]
-            denied = {entry.item for entry in decide(caller, purpose, fewer, DAY).denied}
+            refused = decide(caller, purpose, fewer, DAY).denied
+            denied = {entry.item for entry in refused if entry.derivation is None}
             if purpose.relation in ALONE:
                 # Denied of others, an item may be granted of oneself: that is another question,
                 # and nobody else is asked, since what leads to them stays denied.
