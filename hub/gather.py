@@ -11,30 +11,39 @@ import datetime
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from prometheus_client import Counter, Histogram
 
+from hub.budget import Budgets
+from hub.cache import Answers, Given
 from hub.config import Limits
 from hub.errors import refused
+from hub.guard import Guard
 from schema.access import Health
 from schema.view import Answer, Failure, State
 from sources.adapter import (
     Adapter,
     Context,
     ContractBroken,
+    OverBudget,
     Question,
+    Record,
     Reply,
     SourceError,
     SourceTimeout,
     SourceUnavailable,
 )
-from sources.declaration import Catalogue, Item, Source, Subject
+from sources.declaration import Catalogue, Item, Subject
 
 _log = logging.getLogger("hub.gather")
 _CALLS = Counter("hub_source_calls", "Calls to sources", ["source", "state"])
 _SECONDS = Histogram("hub_source_seconds", "Seconds a call to a source took", ["source"])
 _BREACHES = Counter("hub_source_breaches", "Breaches of contract by kind", ["source", "kind"])
+
+TOLD = frozenset({"legal_basis", "case", "user"})
+"""The parts of the context that an adapter may transmit, beside the purpose, unless it says less
+(`told`): answers are kept apart by them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,7 @@ class Call:
     people: int
     state: str
     milliseconds: float
+    evidence: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass
@@ -76,114 +86,222 @@ class SourceHealth:
 
 
 class Gatherer:
-    """The adapters of the enabled sources, and how they answered last."""
+    """The enabled sources, each asked on its terms, and how they answered last."""
 
-    def __init__(self, catalogue: Catalogue, adapters: Mapping[str, Adapter]) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        adapters: Mapping[str, Adapter],
+        budgets: Budgets | None = None,
+        kept: Answers | None = None,
+    ) -> None:
         self._sources = catalogue.sources
-        self._adapters = adapters
+        self._guards = {
+            name: Guard(catalogue.sources[name], adapter) for name, adapter in adapters.items()
+        }
+        self._told = {name: getattr(adapter, "told", TOLD) for name, adapter in adapters.items()}
+        self._budgets = budgets
+        self._kept = kept
         self.health = {name: SourceHealth() for name in catalogue.sources}
 
     async def round(self, name: str, asks: Sequence[Ask], context: Context) -> Gathered:
-        """Ask every source of a round at the same time, each once within its batch size."""
-        gathered = Gathered()
-        results = await asyncio.gather(*(self._source(name, ask, context) for ask in asks))
-        for answers, call in results:
-            gathered.answers |= answers
-            gathered.calls.append(call)
-        return gathered
+        """Ask every source of a round at the same time, each once within its batch size.
+
+        Nothing that was kept serves here: access rests on what is so now. Raises LogUnavailable.
+        """
+        return await self._round(name, asks, context, None)
 
     async def rounds(
         self, layers: Sequence[Sequence[Ask]], limits: Limits, context: Context
     ) -> Gathered:
-        """Ask round after round; no more of them than the limits allow. Raises RequestRefused."""
+        """Ask round after round; no more of them than the limits allow. Raises RequestRefused.
+
+        While a source is down, what was kept of it stands in where its terms say so. Raises
+        LogUnavailable.
+        """
         if len(layers) > limits.rounds:
             message = f"{len(layers)} different selections of one source, {limits.rounds} the most"
             raise refused("TOO_COSTLY", message)
         gathered = Gathered()
         for number, asks in enumerate(layers, start=1):
-            found = await self.round(f"data {number}", asks, context)
+            found = await self._round(f"data {number}", asks, context, self._kept)
             gathered.answers |= found.answers
             gathered.calls += found.calls
         return gathered
 
-    async def _source(
-        self, name: str, ask: Ask, context: Context
-    ) -> tuple[dict[tuple[str, str], Answer], Call]:
-        source = self._sources[ask.source]
-        started = time.perf_counter()
-        batches = [
-            ask.keys[start : start + source.batch]
-            for start in range(0, len(ask.keys), source.batch)
+    async def _round(
+        self, name: str, asks: Sequence[Ask], context: Context, kept: Answers | None
+    ) -> Gathered:
+        gathered = Gathered()
+        asked = [self._asked(ask, context) for ask in asks]
+        fresh = [
+            await _fresh(given, ask.keys, kept) for given, ask in zip(asked, asks, strict=True)
         ]
-        parts = await asyncio.gather(*(self._batch(source, ask, keys, context) for keys in batches))
+        left = [
+            replace(ask, keys=tuple(key for key in ask.keys if (ask.source, key) not in found))
+            for ask, found in zip(asks, fresh, strict=True)
+        ]
+        over = await self._over(left, context)
+        results = await asyncio.gather(
+            *(
+                self._source(name, ask, given, kept, over.get(ask.source))
+                for ask, given in zip(left, asked, strict=True)
+            )
+        )
+        for ask, found, (answers, call) in zip(asks, fresh, results, strict=True):
+            gathered.answers |= found | answers
+            gathered.calls.append(replace(call, people=len(ask.keys)))
+        return gathered
+
+    def _asked(self, ask: Ask, context: Context) -> Given:
+        source = self._sources[ask.source]
+        return Given(source, ask.subject, ask.items, context, self._told[ask.source])
+
+    async def _over(self, asks: Sequence[Ask], context: Context) -> Mapping[str, OverBudget]:
+        """The sources that may not be asked about these people; those of the others are counted.
+
+        All are counted before any is asked. Raises LogUnavailable.
+        """
+        over: dict[str, OverBudget] = {}
+        for ask in asks:
+            source = self._sources[ask.source]
+            if not ask.keys or not source.terms.budget.bounded:
+                continue
+            if self._budgets is None:
+                over[ask.source] = OverBudget("nothing counts the source's budget")
+                continue
+            try:
+                await self._budgets.take(source, context, len(ask.keys))
+            except OverBudget as error:
+                over[ask.source] = error
+        return over
+
+    async def _source(
+        self, name: str, ask: Ask, given: Given, kept: Answers | None, over: OverBudget | None
+    ) -> tuple[dict[tuple[str, str], Answer], Call]:
+        started = time.perf_counter()
+        size = given.source.batch
+        batches = [ask.keys[start : start + size] for start in range(0, len(ask.keys), size)]
+        parts = await asyncio.gather(*(self._batch(given, keys, kept, over) for keys in batches))
         answers: dict[tuple[str, str], Answer] = {}
-        state = "OK"
-        for part, failure in parts:
-            answers |= part
-            state = failure or state
+        state, evidence = "OK", []
+        for part in parts:
+            answers |= part.answers
+            state = part.failure or state
+            evidence += [part.evidence] if part.evidence else []
         elapsed = time.perf_counter() - started
         _CALLS.labels(ask.source, state).inc()
         _SECONDS.labels(ask.source).observe(elapsed)
-        call = Call(
-            ask.source, name, len(ask.items), len(ask.keys), state, round(elapsed * 1000, 3)
-        )
+        took = round(elapsed * 1000, 3)
+        people = len(ask.keys)
+        call = Call(ask.source, name, len(ask.items), people, state, took, tuple(evidence))
         return answers, call
 
     async def _batch(
-        self, source: Source, ask: Ask, keys: tuple[str, ...], context: Context
-    ) -> tuple[dict[tuple[str, str], Answer], str | None]:
-        question = Question(ask.subject, keys, ask.items, context)
-        health = self.health[source.name]
+        self, given: Given, keys: tuple[str, ...], kept: Answers | None, over: OverBudget | None
+    ) -> _Part:
+        source, health = given.source, self.health[given.source.name]
         try:
-            reply = await self._ask(source, question)
+            if over is not None:
+                raise over
+            question = Question(given.subject, keys, given.items, given.context)
+            reply = await self._guards[source.name].ask(question)
         except SourceError as error:
-            health.state = Health.FAILING
+            if not isinstance(error, OverBudget):
+                health.state = Health.FAILING
             _log.warning("source failed: %s", error.reason, extra={"source": source.name})
             if isinstance(error, ContractBroken):
                 _BREACHES.labels(source.name, "answer").inc()
             failed = _failed(source.name, error)
-            return {(source.name, key): failed for key in keys}, error.code
-        now = _now()
-        health.state, health.last_answered = Health.UP, now
+            answers = {(source.name, key): failed for key in keys}
+            return _Part(answers | await _standing_in(given, keys, kept, error), error.code)
+        health.state, health.last_answered = Health.UP, _now()
         for kind, number in reply.breaches.items():
             _BREACHES.labels(source.name, kind).inc(number)
             extra = {"source": source.name, "kind": kind, "number": number}
             _log.warning("source breaks its contract", extra=extra)
-        answers: dict[tuple[str, str], Answer] = {}
-        for key in keys:
-            record = reply.records.get(key)
-            # Where another's record came in the place of one, that is no "there is none".
-            mixed_up = record is None and "other-person" in reply.breaches
-            if mixed_up or key in reply.broken:
-                answers[source.name, key] = _failed(source.name, ContractBroken("not relied on"))
-            elif record is None:
-                answers[source.name, key] = Answer(source.name, State.ABSENT, {}, None, now)
-            else:
-                answers[source.name, key] = Answer(
-                    source.name, State.KNOWN, record.values, record.as_of, now
-                )
-        return answers, None
-
-    async def _ask(self, source: Source, question: Question) -> Reply:
-        """One call within the source's deadline. Raises SourceError and nothing else."""
-        try:
-            async with asyncio.timeout(source.timeout):
-                return await self._adapters[source.name].ask(question)
-        except TimeoutError as error:
-            raise SourceTimeout("the source did not answer in time") from error
-        except SourceError:
-            raise
-        except Exception as error:
-            # An adapter's own fault costs its source's items only; its text may be personal.
-            _log.error(
-                "adapter failed",
-                extra={"source": source.name, "error": type(error).__qualname__},
-            )
-            raise SourceUnavailable("the adapter failed") from error
+        return _Part(await _answers(given, keys, reply, kept), None, reply.evidence)
 
     async def close(self) -> None:
-        """Close every adapter."""
-        await asyncio.gather(*(adapter.close() for adapter in self._adapters.values()))
+        """Close every adapter, and what was kept."""
+        await asyncio.gather(*(guard.close() for guard in self._guards.values()))
+        if self._kept is not None:
+            await self._kept.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one call gave: its answers, the code of its failure, and what proves the exchange."""
+
+    answers: dict[tuple[str, str], Answer]
+    failure: str | None
+    evidence: Mapping[str, str] = field(default_factory=dict)
+
+
+async def _answers(
+    given: Given, keys: Sequence[str], reply: Reply, kept: Answers | None
+) -> dict[tuple[str, str], Answer]:
+    """A reply as answers by source and key; what can be relied on is kept."""
+    source, now = given.source.name, _now()
+    answers: dict[tuple[str, str], Answer] = {}
+    sound: dict[str, Record | None] = {}
+    for key in keys:
+        record = reply.records.get(key)
+        # Where another's record came in the place of one, that is no "there is none".
+        mixed_up = record is None and "other-person" in reply.breaches
+        if mixed_up or key in reply.broken:
+            answers[source, key] = _failed(source, ContractBroken("not relied on"))
+        else:
+            sound[key] = record
+            answers[source, key] = _answered(source, record, now, None)
+    if kept is not None:
+        await kept.keep(given, sound)
+    return answers
+
+
+def _answered(source: str, record: Record | None, at: datetime.datetime, age: int | None) -> Answer:
+    if record is None:
+        return Answer(source, State.ABSENT, {}, None, at, cache_age=age)
+    return Answer(source, State.KNOWN, record.values, record.as_of, at, cache_age=age)
+
+
+async def _fresh(
+    given: Given, keys: Sequence[str], kept: Answers | None
+) -> dict[tuple[str, str], Answer]:
+    """What need not be asked, as it is fresh enough by the source's terms."""
+    source, within = given.source.name, given.source.terms.fresh
+    if kept is None or within is None:
+        return {}
+    found = await kept.find(given, keys, within)
+    return {
+        (source, key): _answered(source, entry.record, entry.at, entry.age)
+        for key, entry in found.items()
+    }
+
+
+async def _standing_in(
+    given: Given, keys: Sequence[str], kept: Answers | None, error: SourceError
+) -> dict[tuple[str, str], Answer]:
+    """What was kept of a source that is down, labelled; that there is none never stands in.
+
+    One that refuses, or that broke its contract or its budget, is not down.
+    """
+    source, within = given.source.name, given.source.terms.stale
+    if kept is None or within is None or not isinstance(error, SourceUnavailable | SourceTimeout):
+        return {}
+    found = await kept.find(given, keys, within)
+    return {
+        (source, key): Answer(
+            source,
+            State.STALE,
+            entry.record.values,
+            entry.record.as_of,
+            entry.at,
+            cache_age=entry.age,
+        )
+        for key, entry in found.items()
+        if entry.record is not None
+    }
 
 
 def _failed(source: str, error: SourceError) -> Answer:

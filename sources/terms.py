@@ -38,6 +38,11 @@ class Budget(Strict):
     caller: int | None = Field(default=None, ge=1)
     purpose: int | None = Field(default=None, ge=1)
 
+    @property
+    def bounded(self) -> bool:
+        """Whether there is any bound."""
+        return (self.all, self.caller, self.purpose) != (None, None, None)
+
 
 class Retry(Strict):
     """How often a call that failed in passing is tried again; `share` is of the source's calls."""

@@ -136,6 +136,16 @@ SUBJECT_USE = sa.Table(
 )
 """Whom a person has asked about, for the limit of a day."""
 
+SOURCE_USE = sa.Table(
+    "source_use",
+    METADATA,
+    sa.Column("source", sa.String(255), primary_key=True),
+    sa.Column("scope", sa.String(320), primary_key=True),
+    sa.Column("hour", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("people", sa.BigInteger, nullable=False),
+)
+"""How many people a source was asked about, by hour since 1970: by all, a caller, or a purpose."""
+
 FIRST_RECORD = sa.Table(
     "record",
     METADATA,

@@ -1,0 +1,260 @@
+"""Sources' answers, kept sealed: to serve while fresh, and to stand in while a source is down.
+
+Invariant: an answer is found again only for what it was given for: the same source, person or
+case, set of items, purpose, and whatever else the source was told. So it never reaches a purpose
+that could not have asked for just this, and only for items that are granted anew each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import hashlib
+import hmac
+import logging
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from prometheus_client import Counter
+
+from sources.adapter import BROKEN, Context, Record
+from sources.declaration import Item, Source, Subject
+
+_log = logging.getLogger("hub.cache")
+_FOUND = Counter("hub_cache_found", "Answers looked for in the cache", ["source", "found"])
+_NONCE = 12
+WAIT = 0.2
+"""Seconds that the cache may take; then it is as if it had nothing."""
+
+
+class Shelf(Protocol):
+    """Where sealed answers are: in memory, or shared by replicas."""
+
+    async def get(self, names: Sequence[str]) -> Sequence[bytes | None]:
+        """What is kept by these names."""
+
+    async def put(self, sealed: Mapping[str, bytes], seconds: int) -> None:
+        """Keep these for so long."""
+
+    async def close(self) -> None:
+        """Give back connections."""
+
+
+class Memory:
+    """Keeps in memory, at most so many; what was longest unused goes first."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+
+    async def get(self, names: Sequence[str]) -> Sequence[bytes | None]:
+        """What is kept by these names."""
+        now = time.monotonic()
+        found: list[bytes | None] = []
+        for name in names:
+            until, sealed = self._kept.get(name, (0.0, b""))
+            if until > now:
+                self._kept.move_to_end(name)
+                found.append(sealed)
+            else:
+                self._kept.pop(name, None)
+                found.append(None)
+        return found
+
+    async def put(self, sealed: Mapping[str, bytes], seconds: int) -> None:
+        """Keep these for so long."""
+        until = time.monotonic() + seconds
+        for name, entry in sealed.items():
+            self._kept[name] = (until, entry)
+            self._kept.move_to_end(name)
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+
+    async def close(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+
+
+class Valkey:
+    """Keeps in a Valkey (or Redis) that replicas share, and that forgets by itself."""
+
+    def __init__(self, address: str) -> None:
+        import redis.asyncio  # noqa: PLC0415 - only where replicas share answers
+
+        plain = address.replace("valkeys://", "rediss://").replace("valkey://", "redis://")
+        self._client: Any = redis.asyncio.from_url(plain, socket_connect_timeout=WAIT)
+        self._failing = redis.exceptions.RedisError
+
+    async def get(self, names: Sequence[str]) -> Sequence[bytes | None]:
+        """What is kept by these names; nothing where the store is away."""
+        try:
+            async with asyncio.timeout(WAIT):
+                found: Sequence[bytes | None] = await self._client.mget(names)
+                return found
+        except (self._failing, OSError, TimeoutError) as error:
+            _away(error)
+            return [None] * len(names)
+
+    async def put(self, sealed: Mapping[str, bytes], seconds: int) -> None:
+        """Keep these for so long; what cannot be kept is lost."""
+        try:
+            async with asyncio.timeout(WAIT), self._client.pipeline(transaction=False) as pipe:
+                for name, entry in sealed.items():
+                    pipe.set(name, entry, ex=seconds)
+                await pipe.execute()
+        except (self._failing, OSError, TimeoutError) as error:
+            _away(error)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+def _away(error: Exception) -> None:
+    _log.warning("the cache is away", extra={"error": type(error).__qualname__})
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer as it was kept: a record, or that there is none; and when it was given."""
+
+    record: Record | None
+    at: datetime.datetime
+
+    @property
+    def age(self) -> int:
+        """Its age in seconds."""
+        return max(int((datetime.datetime.now(datetime.UTC) - self.at).total_seconds()), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What answers were given for, but for the person: all that they are told apart by.
+
+    `told` are the parts of the context that the source's adapter transmits.
+    """
+
+    source: Source
+    subject: Subject
+    items: tuple[Item, ...]
+    context: Context
+    told: frozenset[str]
+
+    def named(self, key: str) -> bytes:
+        """The same with the person, in a form that is equal only for what is the same."""
+        context = self.context
+        said = {name: getattr(context, name) for name in sorted(self.told)}
+        return orjson.dumps(
+            [
+                self.source.name,
+                self.subject,
+                key,
+                sorted((item.name, item.type, ".".join(item.wire)) for item in self.items),
+                context.purpose,
+                said,
+            ]
+        )
+
+
+class Answers:
+    """Keeps answers sealed with AES-256-GCM, by names that tell nothing (HMAC-SHA-256)."""
+
+    def __init__(self, shelf: Shelf, key: bytes) -> None:
+        self._shelf = shelf
+        self._names = hmac.new(_derived(key, b"names"), b"", hashlib.sha256)
+        self._seal = AESGCM(_derived(key, b"answers"))
+
+    async def keep(self, given: Given, records: Mapping[str, Record | None]) -> None:
+        """Keep what a source answered just now, for as long as its terms let it serve."""
+        terms = given.source.terms
+        seconds = int(max(terms.fresh or 0, terms.stale or 0))
+        whole = {key: record for key, record in records.items() if _whole(record)}
+        if not seconds or not whole:
+            return
+        now = datetime.datetime.now(datetime.UTC)
+        sealed = {}
+        for key, record in whole.items():
+            name = self._name(given, key)
+            nonce = os.urandom(_NONCE)
+            body = orjson.dumps(
+                {
+                    "at": now,
+                    "asOf": record.as_of if record is not None else None,
+                    "values": record.values if record is not None else None,
+                }
+            )
+            sealed[name] = nonce + self._seal.encrypt(nonce, body, name.encode())
+        await self._shelf.put(sealed, seconds)
+
+    async def find(self, given: Given, keys: Iterable[str], within: float) -> dict[str, Kept]:
+        """What is kept of these people and is younger than so many seconds."""
+        names = {key: self._name(given, key) for key in keys}
+        if not names:
+            return {}
+        entries = await self._shelf.get(list(names.values()))
+        found = {}
+        for (key, name), entry in zip(names.items(), entries, strict=True):
+            kept = None if entry is None else self._opened(given, name, entry)
+            if kept is not None and kept.age < within:
+                found[key] = kept
+        _FOUND.labels(given.source.name, "yes").inc(len(found))
+        _FOUND.labels(given.source.name, "no").inc(len(names) - len(found))
+        return found
+
+    def _name(self, given: Given, key: str) -> str:
+        named = self._names.copy()
+        named.update(given.named(key))
+        return f"hub:answer:{named.hexdigest()}"
+
+    def _opened(self, given: Given, name: str, entry: bytes) -> Kept | None:
+        """The answer in an entry; None where it was sealed with another key, or for another."""
+        try:
+            body = self._seal.decrypt(entry[:_NONCE], entry[_NONCE:], name.encode())
+        except (InvalidTag, ValueError):
+            _log.warning("an answer kept is not of this hub's key")
+            return None
+        kept = orjson.loads(body)
+        at = datetime.datetime.fromisoformat(kept["at"])
+        if kept["values"] is None:
+            return Kept(None, at)
+        as_of = kept["asOf"]
+        day = datetime.date.fromisoformat(as_of) if as_of is not None else None
+        return Kept(Record(_restored(given.items, kept["values"]), day), at)
+
+    async def close(self) -> None:
+        """Close the shelf."""
+        await self._shelf.close()
+
+
+def _derived(key: bytes, use: bytes) -> bytes:
+    return HKDF(SHA256(), 32, None, b"welfare-hub cache " + use).derive(key)
+
+
+def _whole(record: Record | None) -> bool:
+    """Whether every value may be kept: one that broke the contract is asked for anew."""
+    return record is None or not any(
+        value is BROKEN
+        or (isinstance(value, list) and any(BROKEN in row.values() for row in value))
+        for value in record.values.values()
+    )
+
+
+def _restored(items: Iterable[Item], values: dict[str, Any]) -> dict[str, Any]:
+    """The values with their days as days again: JSON has none."""
+    days = [item.path for item in items if item.type == "Date"]
+    for path in days:
+        rows = [values] if len(path) == 1 else values.get(path[0]) or []
+        for row in rows:
+            text = row.get(path[-1])
+            if text is not None:
+                row[path[-1]] = datetime.date.fromisoformat(text)
+    return values
