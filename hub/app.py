@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ from starlette.routing import Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from authz.register import Register, read_register
+from hub.budget import Budgets
+from hub.cache import Answers, Memory, Valkey
 from hub.config import Settings
 from hub.console.page import SignIn
 from hub.console.page import routes as console_routes
@@ -67,6 +71,7 @@ class Plans:
     register: Register
     manifest: Manifest
     book: Book
+    adapters: Mapping[str, type[Adapter]]
 
 
 def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
@@ -81,13 +86,15 @@ def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
         settings.roles.identity,
         settings.roles.cases,
     )
+    adapters, found = adapters_of(settings)
+    faults += found
     for source in catalogue.sources.values():
-        adapter = ADAPTERS.get(source.adapter)
-        if adapter is None:
+        adapter = adapters.get(source.adapter)
+        if adapter is None and source.adapter not in settings.sources.adapters:
             place = source.places.describe(("source", "adapter"))
             message = f"unknown adapter `{source.adapter}`"
-            faults.append(Fault(source.file, place, message, nearest(source.adapter, ADAPTERS)))
-        else:
+            faults.append(Fault(source.file, place, message, nearest(source.adapter, adapters)))
+        elif adapter is not None:
             found = adapter.check(source)
             faults += [
                 fault
@@ -110,7 +117,33 @@ def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
         faults += _key_faults(settings)
     if faults or schema is None:
         raise FaultyConfiguration(faults)
-    return Plans(catalogue, schema, register, manifest, book)
+    return Plans(catalogue, schema, register, manifest, book, adapters)
+
+
+def adapters_of(settings: Settings) -> tuple[Mapping[str, type[Adapter]], list[Fault]]:
+    """The adapters by name, the operator's own among them, and the faults of those."""
+    found, faults = dict(ADAPTERS), []
+    for name, path in settings.sources.adapters.items():
+        told = None
+        module, _, member = path.partition(":")
+        try:
+            adapter = getattr(importlib.import_module(module), member)
+        except (ImportError, AttributeError) as error:
+            told = (
+                f"`{path}` cannot be imported ({type(error).__name__})",
+                "install it, or correct it",
+            )
+        else:
+            lacking = [each for each in ("check", "ask", "close") if not hasattr(adapter, each)]
+            if name in ADAPTERS:
+                told = f"`{name}` is an adapter of the hub's own", "give it another name"
+            elif lacking:
+                told = f"`{path}` is no adapter: it has no `{lacking[0]}`", "see docs/adapters.md"
+            else:
+                found[name] = adapter
+        if told is not None:
+            faults.append(Fault("hub.toml", f"sources.adapters.{name}", *told))
+    return found, faults
 
 
 def _schema(settings: Settings, catalogue: Catalogue) -> tuple[HubSchema | None, list[Fault]]:
@@ -125,7 +158,9 @@ def _schema(settings: Settings, catalogue: Catalogue) -> tuple[HubSchema | None,
 
 def _key_faults(settings: Settings) -> list[Fault]:
     made = "make it of 32 random bytes, or correct the path"
+    cache = settings.cache.key
     files = [
+        *([("cache.key", cache, made)] if cache is not None else []),
         ("log.pseudonym_key", settings.log.pseudonym_key, made),
         ("log.sealing_key", settings.log.sealing_key, made),
         ("log.signing_key", settings.log.signing_key, "make it by `hub log key`"),
@@ -146,10 +181,11 @@ def _key_faults(settings: Settings) -> list[Fault]:
 async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, Identity]]:
     """A hub with its connections open; they are closed on leaving. Raises LogUnavailable."""
     adapters = {
-        name: ADAPTERS[source.adapter](source) for name, source in plans.catalogue.sources.items()
+        name: plans.adapters[source.adapter](source)
+        for name, source in plans.catalogue.sources.items()
     }
     store = Store(settings.log.store, settings.log.batch, settings.log.sealing_key.read_bytes())
-    gatherer = Gatherer(plans.catalogue, adapters)
+    gatherer = Gatherer(plans.catalogue, adapters, Budgets(store.engine), _kept(settings))
     key = settings.log.pseudonym_key.read_bytes()
     pseudonyms = Pseudonyms(key)
     places = Places(settings.identity, pseudonyms.of)
@@ -164,7 +200,9 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
                 visibility=Visibility(plans.schema, plans.register),
                 trusted=Trusted(settings.documents, plans.manifest),
                 gatherer=gatherer,
-                log=Log(store, Quota(store.engine), pseudonyms, plans.catalogue),
+                log=Log(
+                    store, Quota(store.engine), pseudonyms, plans.catalogue, settings.limits.seconds
+                ),
                 ledger=Ledger(store.engine, pseudonyms, Seal(key)),
                 limits=settings.limits,
             ),
@@ -174,6 +212,13 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
         await gatherer.close()
         await identity.close()
         await store.close()
+
+
+def _kept(settings: Settings) -> Answers:
+    """Where sources' answers are kept; in memory they are sealed with a key of its own."""
+    cache = settings.cache
+    key = cache.key.read_bytes() if cache.key is not None else os.urandom(32)
+    return Answers(Memory(cache.most) if cache.store == "memory" else Valkey(cache.store), key)
 
 
 def _sign_in(settings: Settings) -> SignIn | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -22,7 +24,7 @@ from pydantic import (
 import authz
 import schema
 import sources
-from sources.address import is_secure
+from sources.address import is_loopback, is_secure
 from sources.fault import Fault, FaultyConfiguration, Places, shape_faults
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -72,6 +74,26 @@ class Server(_Section):
         return None if self.url is None else f"{self.url.rstrip('/')}/graphql"
 
 
+def _pairs(value: Any) -> Any:
+    """`caseworker=require, policy=log` as the environment has it, as a table."""
+    if not isinstance(value, str):
+        return value
+    return {
+        role.strip(): mode.strip()
+        for role, _, mode in (part.partition("=") for part in value.split(","))
+    }
+
+
+_IMPORT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z")
+
+
+def _imports(paths: dict[str, str]) -> dict[str, str]:
+    for name, path in paths.items():
+        if _IMPORT.match(path) is None:
+            raise ValueError(f'`{path}` is no import path; write `{name} = "package.module:Class"`')
+    return paths
+
+
 class Sources(_Section):
     """Which agencies the hub asks."""
 
@@ -80,6 +102,9 @@ class Sources(_Section):
     )
     catalogue: Path = Field(
         Path(str(sources.__file__)).parent / "catalogue", description="Folder of declarations."
+    )
+    adapters: Annotated[dict[str, str], BeforeValidator(_pairs), AfterValidator(_imports)] = Field(
+        default_factory=dict, description="Adapters of your own by name: `package.module:Class`."
     )
 
 
@@ -125,6 +150,38 @@ class Limits(_Section):
         100_000, ge=100, description="Most fields times people, those in lists weighed eightfold."
     )
     rounds: int = Field(6, ge=3, description="Most rounds of calls to the sources.")
+    seconds: float = Field(
+        20.0, gt=0, le=600, description="Seconds that an operation has for asking its sources."
+    )
+
+
+def _shared(address: str) -> str:
+    parts = urlsplit(address)
+    if address == "memory" or (parts.scheme == "valkeys" and parts.hostname):
+        return address
+    if parts.scheme != "valkey" or not parts.hostname:
+        raise ValueError("is no cache; give `memory` or `valkeys://HOST`")
+    if not is_loopback(parts.hostname):
+        raise ValueError("is read by whoever is on the way; give `valkeys://HOST`")
+    return address
+
+
+class Cache(_Section):
+    """Where sources' answers are kept that their terms let stand in, or serve again."""
+
+    store: Annotated[str, AfterValidator(_shared)] = Field(
+        "memory", description="`memory`, or `valkeys://HOST` (TLS), which replicas share."
+    )
+    key: Path | None = Field(
+        None, description="File with the key that seals answers (32 random bytes)."
+    )
+    most: int = Field(100_000, ge=1, description="Most answers kept in memory.")
+
+    @model_validator(mode="after")
+    def _sealed(self) -> Self:
+        if self.store != "memory" and self.key is None:
+            raise ValueError("replicas seal answers with one key; give `key`")
+        return self
 
 
 def _secure(address: str | None) -> str | None:
@@ -179,16 +236,6 @@ class IdentityRules(_Section):
 Mode = Literal["off", "log", "require"]
 
 
-def _pairs(value: Any) -> Any:
-    """`caseworker=require, policy=log` as the environment has it, as a table."""
-    if not isinstance(value, str):
-        return value
-    return {
-        role.strip(): mode.strip()
-        for role, _, mode in (part.partition("=") for part in value.split(","))
-    }
-
-
 class TrustedDocuments(_Section):
     """Which documents may be asked."""
 
@@ -241,6 +288,7 @@ class Settings(_Section):
     register_: PurposeRegister = Field(default_factory=PurposeRegister, alias="register")
     log: Log
     limits: Limits = Field(default_factory=Limits)
+    cache: Cache = Field(default_factory=Cache)
     documents: TrustedDocuments = Field(default_factory=TrustedDocuments)
     console: Console = Field(default_factory=Console)
     identity: IdentityRules = Field(default_factory=IdentityRules)
@@ -271,6 +319,7 @@ _PATHS = (
     ("log", "pseudonym_key"),
     ("log", "sealing_key"),
     ("log", "signing_key"),
+    ("cache", "key"),
     ("documents", "manifest"),
     ("console", "demo"),
 )

@@ -90,6 +90,12 @@ CODES: Mapping[str, Code] = {
     "SOURCE_CONTRACT": Code(
         502, "a source answered otherwise than it declares", "tell the source's operator"
     ),
+    "SOURCE_BUDGET": Code(
+        503, "a source may be asked about no more people today", "retry after `retryAfter` s"
+    ),
+    "SOURCE_STALE": Code(
+        503, "a source is down, and what stands in is not computed with", "retry later"
+    ),
     "LOG_UNAVAILABLE": Code(
         503, "the query log cannot be written, so nothing is answered", "retry later"
     ),

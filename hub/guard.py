@@ -115,8 +115,11 @@ class Guard:
     async def ask(self, question: Question) -> Reply:
         """Ask within the source's deadline and the operation's. Raises SourceError, no other."""
         self.breaker.check()
-        own = asyncio.get_running_loop().time() + self._source.timeout
+        now = asyncio.get_running_loop().time()
+        own = now + self._source.timeout
         until = min(own, question.context.deadline)
+        if until <= now:
+            raise SourceTimeout("the operation has no time left for the source")
         async with self._place(until):
             return await self._tries(question, until, whole=until == own)
 

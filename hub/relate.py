@@ -8,6 +8,7 @@ is reached, and which people make up whose household.
 from __future__ import annotations
 
 import datetime
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -364,7 +365,7 @@ def _require(gathered: Gathered, items: Iterable[Item]) -> None:
                 answer.failure.code,
                 f"`{source}` could not be asked for what the rules of access rest on",
                 source=source,
-                retryAfter=answer.failure.retry_after or 5,
+                retryAfter=math.ceil(answer.failure.retry_after or 5),
             )
         for key, item in paths.items():
             value = answer.values.get(key)

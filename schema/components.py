@@ -25,7 +25,7 @@ import strawberry
 from schema.needs import Covered, needing
 from schema.provenance import Provenance
 from schema.scalars import Won
-from schema.view import Answer, NotKnown, Person, State
+from schema.view import Answer, Failure, NotKnown, Person, State, unavailable
 from sources.declaration import Item
 
 DIFFERS_BY = Fraction(1, 10)
@@ -99,7 +99,7 @@ class Gap:
 
     @property
     def state(self) -> State:
-        """WITHHELD or UNAVAILABLE."""
+        """WITHHELD, UNAVAILABLE or STALE."""
         return self.error.state
 
     @property
@@ -188,12 +188,16 @@ def put_together(person: Person, prefix: str, kinds: Sequence[str]) -> Parts:
     for kind in kinds:
         reported: list[Reported] = []
         missing: list[Gap] = []
+        stale: list[Gap] = []
         for item in person.view.catalogue.at(prefix + kind):
             try:
                 amounts = _amounts(person, item)
             except NotKnown as error:
                 missing.append(Gap(item, error))
                 continue
+            if person.answer(item).state is State.STALE:
+                # It is shown and labelled, and counts in no total.
+                stale.append(Gap(item, unavailable(item.source, Failure("SOURCE_STALE"))))
             conditions = person.view.catalogue.condition_items(item)
             known[kind] = (*known.get(kind, ()), item, *conditions)
             if item.reports is None:
@@ -202,8 +206,8 @@ def put_together(person: Person, prefix: str, kinds: Sequence[str]) -> Parts:
                 whole = sum(amount.amount for amount in amounts)
                 reported.append(Reported(item, whole, amounts[0].answer))
         combined += _ranked(kind, reported, missing)
-        if missing:
-            gaps[kind] = tuple(missing)
+        if missing or stale:
+            gaps[kind] = (*missing, *stale)
     return Parts(person, tuple(combined), gaps, known)
 
 
@@ -268,7 +272,7 @@ class Missing:
     fact: strawberry.Private[Gap]
     item: str = _of("item.name", "The data item.")
     source: str = _of("item.source", "The source that would know it.")
-    state: State = _of("state", "WITHHELD or UNAVAILABLE.")
+    state: State = _of("state", "WITHHELD, UNAVAILABLE or STALE.")
     code: str = _of("code", "The error code.")
 
 

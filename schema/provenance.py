@@ -24,7 +24,10 @@ class Provenance:
 
     answer: strawberry.Private[Answer]
     source: str = _of("source", "The source's name.")
-    state: State = _of("state", "KNOWN, or ABSENT where the agency says there is none.")
+    state: State = _of(
+        "state",
+        "KNOWN, ABSENT where the agency says there is none, or STALE while the source is down.",
+    )
     as_of: datetime.date | None = _of("as_of", "The date the source says its data is of.")
     fetched_at: datetime.datetime = _of("fetched_at", "When the hub got the answer.")
     cache_age: int | None = _of("cache_age", "Seconds since it was fetched; null for a live one.")

@@ -8,6 +8,7 @@ is read is remembered as released: the query log names just that.
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -355,10 +356,15 @@ def unavailable(source: str, failure: Failure) -> NotKnown:
         extensions["remedy"] = "tell the source's operator"
         message = f"`{source}` answered otherwise than it declares"
     else:
-        extensions["retryAfter"] = failure.retry_after or 5
-        late = failure.code == "SOURCE_TIMEOUT"
-        message = f"`{source}` {'did not answer in time' if late else 'is unavailable'}"
-    return NotKnown(State.UNAVAILABLE, message, extensions)
+        extensions["retryAfter"] = math.ceil(failure.retry_after or 5)
+        said = {
+            "SOURCE_TIMEOUT": "did not answer in time",
+            "SOURCE_BUDGET": "may be asked about no more people today",
+            "SOURCE_STALE": "is down, and nothing is computed from what stands in",
+        }
+        message = f"`{source}` {said.get(failure.code, 'is unavailable')}"
+    state = State.STALE if failure.code == "SOURCE_STALE" else State.UNAVAILABLE
+    return NotKnown(state, message, extensions)
 
 
 def broken(item: Item) -> NotKnown:

@@ -20,7 +20,7 @@ from sources.adapter import ContractBroken, Question, Reply, SourceRefused, Sour
 from sources.client import HttpClient
 from sources.declaration import Source
 from sources.fault import Fault
-from sources.http import HttpTable, http_faults
+from sources.http import HttpTable, http_faults, told_of
 from sources.record import Decoder, Records, decoder
 from sources.table import MISSING, Place, at, no_cases, read_table
 
@@ -75,6 +75,7 @@ class DciAdapter:
         self._type, self._record_type, key = _TYPES[table.registry]
         self._record_type = table.record_type or self._record_type
         self._key = table.key or key
+        self.told = told_of(table, "legal_basis")
         self._limits = source.terms.limits
         self._items = {item.name: item for item in source.items}
         self._formats = replace(table.formats, whole=True, rows=self._limits.rows)

@@ -98,6 +98,7 @@ class FileAdapter:
 
         self._table = table = FileTable.model_validate(source.adapter_table)
         self._folder = Path(expand(table.folder)).resolve()
+        self.told: frozenset[str] = frozenset()
         self._items = {item.name: item for item in source.items}
         self._rows = source.terms.limits.rows
         formats = replace(table.formats, rows=self._rows)

@@ -26,7 +26,7 @@ from sources.adapter import (
 from sources.client import HttpClient
 from sources.declaration import Source
 from sources.fault import Fault
-from sources.http import HttpTable, http_faults
+from sources.http import HttpTable, http_faults, told_of
 from sources.record import Decoder, Records, decoder, without
 from sources.table import MISSING, at, item_place, no_cases, read_table
 
@@ -96,6 +96,7 @@ class GraphqlAdapter:
 
     def __init__(self, source: Source) -> None:
         self._table = table = GraphqlTable.model_validate(source.adapter_table)
+        self.told = told_of(table)
         self._limits = source.terms.limits
         self._items = {item.name: item for item in source.items}
         self._formats = replace(table.formats, rows=self._limits.rows)

@@ -73,6 +73,12 @@ class HttpTable(Written):
     signature: Signature | None = None
 
 
+def told_of(table: HttpTable, *more: str) -> frozenset[str]:
+    """The parts of the context that the agency is told, in headers or otherwise (`more`)."""
+    declared = (name for name in ("legal_basis", "case", "user") if getattr(table.context, name))
+    return frozenset((*declared, *more))
+
+
 _CREDENTIAL = re.compile(r"authorization|cookie|key|token|secret|password", re.IGNORECASE)
 
 

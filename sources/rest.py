@@ -20,7 +20,7 @@ from sources.adapter import (
 from sources.client import JSON, Answered, HttpClient
 from sources.declaration import Source
 from sources.fault import Fault
-from sources.http import HttpTable, http_faults
+from sources.http import HttpTable, http_faults, told_of
 from sources.record import Decoder, Records, decoder, without
 from sources.table import MISSING, Place, at, no_cases, put, read_table
 from sources.terms import Strict
@@ -109,6 +109,7 @@ class RestAdapter:
     def __init__(self, source: Source) -> None:
         self._table = table = self.table.model_validate(source.adapter_table)
         self._path = table.path
+        self.told = told_of(table)
         self._limits = source.terms.limits
         self._items = {item.name: item for item in source.items}
         self._formats = replace(self._table.formats, rows=self._limits.rows)

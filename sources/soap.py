@@ -27,7 +27,7 @@ from sources.adapter import (
 from sources.client import HttpClient
 from sources.declaration import Source
 from sources.fault import Fault, nearest
-from sources.http import HttpTable, http_faults
+from sources.http import HttpTable, http_faults, told_of
 from sources.record import Decoder, Records, decoder
 from sources.table import Place, no_cases, put, read_table
 
@@ -67,6 +67,7 @@ class SoapAdapter:
 
     def __init__(self, source: Source) -> None:
         self._table = table = SoapTable.model_validate(source.adapter_table)
+        self.told = told_of(table)
         self._limits = source.terms.limits
         self._items = {item.name: item for item in source.items}
         self._formats = replace(table.formats, rows=self._limits.rows)

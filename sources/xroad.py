@@ -16,6 +16,7 @@ from sources.adapter import Question, SourceRefused, SourceUnavailable
 from sources.client import Answered
 from sources.declaration import Source
 from sources.fault import Fault
+from sources.http import told_of
 from sources.rest import RestAdapter, RestTable, rest_faults
 from sources.table import read_table
 
@@ -62,6 +63,8 @@ class XroadAdapter(RestAdapter):
     def __init__(self, source: Source) -> None:
         super().__init__(source)
         self._xroad = table = XroadTable.model_validate(source.adapter_table)
+        said = {"case": table.issue, "user": table.user is not None}
+        self.told = told_of(table, *(name for name, is_said in said.items() if is_said))
         service = "/".join(quote(part, safe="") for part in table.service.split("/"))
         self._path = f"/r1/{service}{table.path}"
         self._client_id = "/".join(quote(part, safe="") for part in table.client.split("/"))

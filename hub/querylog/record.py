@@ -10,6 +10,7 @@ import asyncio
 import datetime
 import hashlib
 import hmac
+import math
 import re
 import time
 import uuid
@@ -62,12 +63,13 @@ _LONG_NUMBER = re.compile(r"\d{6}")
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """The query log as the pipeline uses it."""
+    """The query log as the pipeline uses it; operations have so many `seconds` to ask sources."""
 
     store: Store
     quota: Quota
     pseudonyms: Pseudonyms
     catalogue: Catalogue
+    seconds: float = math.inf
 
     def entry(self, because: Because) -> Entry:
         """The records of one operation, to be entered as a context."""
@@ -97,6 +99,7 @@ class Entry:
         self._because = because
         self.operation = str(uuid.uuid4())
         self._started = time.perf_counter()
+        self._deadline = asyncio.get_running_loop().time() + log.seconds
         self._intended: set[str] = set()
         self._scope: dict[str, object] = {}
         self._about: dict[str, list[str]] = {"subjects": [], "casesNamed": []}
@@ -114,6 +117,8 @@ class Entry:
             legal_basis=purpose.legal_basis.text if purpose else "",
             case=",".join(cases),
             operation=self.operation,
+            user=self._because.caller.person,
+            deadline=self._deadline,
         )
 
     async def __aenter__(self) -> Self:
@@ -241,9 +246,16 @@ class Entry:
             },
         )
 
-    def _sources(self) -> list[dict[str, str]]:
+    def _sources(self) -> list[dict[str, Any]]:
+        """The calls that were made, with what their protocols give to prove them by."""
         return [
-            {"source": call.source, "round": call.round, "state": call.state} for call in self.calls
+            {
+                "source": call.source,
+                "round": call.round,
+                "state": call.state,
+                **({"evidence": [dict(each) for each in call.evidence]} if call.evidence else {}),
+            }
+            for call in self.calls
         ]
 
     def _disclosed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,26 @@ def test_a_source_that_is_down_leaves_no_total_and_names_what_is_missing() -> No
     with pytest.raises(NotKnown, match="`tax` is unavailable"):
         parts.total(["earned"])
     assert [gap.item.name for gap in parts.gaps["earned"]] == ["tax.earnedIncome"]
+
+
+def test_what_stands_in_for_a_source_that_is_down_is_shown_and_counts_in_no_total() -> None:
+    parts = income(replace(tax(30_000_000), state=State.STALE, cache_age=60), labour())
+    assert earned(parts).amount == 30_000_000
+    assert earned(parts).first.answer.state is State.STALE
+    (gap,) = parts.gaps["earned"]
+    assert (gap.item.name, gap.state, gap.code) == (
+        "tax.earnedIncome",
+        State.STALE,
+        "SOURCE_STALE",
+    )
+    with pytest.raises(NotKnown, match="`tax` is down, and nothing is computed from what stands"):
+        parts.total(["earned"])
+
+
+def test_a_none_that_stands_in_counts_in_no_total_either() -> None:
+    parts = income(replace(tax(None), state=State.STALE, cache_age=60), labour())
+    with pytest.raises(NotKnown):
+        parts.total(["earned"])
 
 
 def test_a_withheld_item_leaves_no_total() -> None:
