@@ -86,6 +86,7 @@ def _as_json(source: Source, found: Listed) -> dict[str, Any]:
         "description": source.description,
         "adapter": source.adapter,
         "enabled": source.name in found.enabled,
+        "foundBy": source.found_by,
         "items": [
             {
                 "name": item.name,

@@ -69,13 +69,15 @@ def conceal(
     for (subject, key), names in wants.items():
         items = [catalogue.items[name] for name in names]
         hidden = {
-            item.source
+            catalogue.asked_about(item.source)
             for item in items
             if subject == "person" and key in people and item.whereabouts
         }
         for source in sorted(hidden):
             sources[source, key] = sum(item.source == source for item in items)
-        kept = frozenset(item.name for item in items if item.source not in hidden)
+        kept = frozenset(
+            item.name for item in items if catalogue.asked_about(item.source) not in hidden
+        )
         if kept:
             left[subject, key] = kept
     return Concealed(left, sources)

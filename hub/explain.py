@@ -12,6 +12,7 @@ from authz.register import Decision, Purpose
 from hub.app import Plans
 from hub.config import Limits
 from hub.documents import Documents
+from hub.links import links, scheduled
 from hub.plan import make_plan
 from hub.relate import lookups
 from hub.rounds import Reach, layered, wanted
@@ -68,10 +69,17 @@ def explain(
     known = {(cases, CASE)} if needed.case else set()
     if needed.recipient:
         known |= {(identity, person) for person in (RECIPIENT, APPLICANT, MEMBER)}
-    for number, asks in enumerate(layered(plans.catalogue, wants.items, known), start=1):
-        for ask in asks:
+    layers = layered(plans.catalogue, wants.items, known)
+    found = links(plans.catalogue, wants.items, verdict.transforms)
+    for number, slot in enumerate(scheduled(layers, found), start=1):
+        for ask in slot.asks:
             names = tuple(item.name for item in ask.items)
             steps.append(Step(f"data {number}", ask.source, " and ".join(ask.keys), names))
+        for link in slot.links:
+            wanted_names = frozenset().union(*link.wants.values())
+            names = tuple(item.name for item in link.items if item.name in wanted_names)
+            about = f"each `{link.key.name}` of {' and '.join(link.wants)}"
+            steps.append(Step(f"data {number}", link.source, about, names))
     return Explanation(decisions, tuple(steps))
 
 

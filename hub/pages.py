@@ -115,6 +115,8 @@ def _source_page(source: Source, purposes: Sequence[Purpose]) -> str:
     facts = (
         f"Source `{source.name}`, adapter `{source.adapter}`, field `{source.field}` in GraphQL."
     )
+    if source.found_by is not None:
+        facts += f"\nFound by `{source.found_by}`: it is asked about what people have."
     cites = dict.fromkeys(item.cite for item in _given(source) if item.cite)
     if cites:
         facts += f"\nKnown from: {'; '.join(cites)}."

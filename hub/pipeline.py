@@ -11,6 +11,7 @@ from hub.conceal import conceal
 from hub.conditions import settle
 from hub.documents import variable_values
 from hub.errors import refused
+from hub.links import follow, links, scheduled
 from hub.operation import Encode, Hub, Request
 from hub.oversight.acts import act
 from hub.oversight.allowances import Released, allowances, meet
@@ -65,7 +66,8 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
             raise Denied(refusing)
         await entry.intend_for(wants.people)
         layers = layered(catalogue, settled.wants, relation.known)
-        gathered = await hub.gatherer.rounds(layers, limits, relation.context)
+        slots = scheduled(layers, links(catalogue, settled.wants, verdict.transforms))
+        gathered = await follow(hub.gatherer, slots, limits, relation.context, entry)
         entry.calls += gathered.calls
         view = View(
             catalogue=catalogue,

@@ -99,9 +99,12 @@ def layered(
     """The rounds that ask everyone for just what is wanted of them.
 
     A source is not asked whether it has a record where a look-up has told already (`known`).
+    Sources that are found by what others say are no part of them (`hub/links.py`).
     """
     layers: list[list[Ask]] = []
     for source in catalogue.sources.values():
+        if source.found_by is not None:
+            continue
         groups: dict[tuple[Subject, frozenset[str]], list[str]] = {}
         of_source = {
             subject: frozenset(item.name for item in source.items if item.subject == subject)

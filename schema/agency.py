@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import strawberry
@@ -12,12 +12,9 @@ import strawberry
 from schema.needs import Covered, Items, needing
 from schema.provenance import Provenance
 from schema.scalars import Month, Won
-from schema.view import (
-    Answer,
-    Keyed,
-    Row,
-)
-from sources.declaration import Item, Source
+from schema.view import Answer, Keyed, Linked, Row
+from sources.declaration import Catalogue, Item, Source
+from sources.fault import Fault, FaultyConfiguration
 
 _PYTHON_TYPES: Mapping[str, Any] = {
     "String": str,
@@ -66,7 +63,22 @@ def _leaf(item: Item) -> tuple[Any, Any]:
     return _PYTHON_TYPES[item.type] | None, needing(Items((item.name,)), read, description)
 
 
-def record_type(source: Source) -> Any:
+def record_types(catalogue: Catalogue) -> dict[str, Any]:
+    """The type of each agency's own view, by the source's name."""
+    made: dict[str, Any] = {}
+
+    def record_of(source: Source) -> Any:
+        if source.name not in made:
+            made[source.name] = _record_type(catalogue, source, record_of)
+        return made[source.name]
+
+    return {name: record_of(source) for name, source in catalogue.sources.items()}
+
+
+RecordOf = Callable[[Source], Any]
+
+
+def _record_type(catalogue: Catalogue, source: Source, record_of: RecordOf) -> Any:
     """The type of an agency's own view of a person, from its declaration."""
     name = _type_name(source.field)
     fields: dict[str, tuple[Any, Any]] = {}
@@ -74,17 +86,58 @@ def record_type(source: Source) -> Any:
     for item in source.items:
         if item.subject == "person" and len(item.path) == 1:
             fields[item.path[0]] = _leaf(item)
+            _put(fields, _links(catalogue, item, record_of))
         elif item.subject == "person" and len(item.path) == 2:
             columns.setdefault(item.path[0], []).append(item)
     for key, items in columns.items():
-        fields[key] = _list_field(f"{name}{_type_name(key)}", source.lists[key], items)
+        links = {
+            field: link
+            for item in items
+            for field, link in _links(catalogue, item, record_of).items()
+        }
+        fields[key] = _list_field(f"{name}{_type_name(key)}", source.lists[key], items, links)
     description = f"{source.agency}: {source.description}."
     return make_type(name, fields, bases=(AgencyRecord,), description=description)
 
 
-def _list_field(name: str, description: str, items: Sequence[Item]) -> tuple[Any, Any]:
+def _links(catalogue: Catalogue, key: Item, record_of: RecordOf) -> dict[str, tuple[Any, Any]]:
+    """A field for each source whose records are found by the item."""
+
+    def link(source: Source) -> tuple[Any, Any]:
+        exists, record = catalogue.exists(source.name), record_of(source)
+
+        def read(self: Any) -> Any:
+            place = self.row if len(key.path) == 2 else self.keyed
+            found = place.peek(key)
+            if found is None:
+                return None
+            linked = Linked(place.owner if len(key.path) == 2 else place, found)
+            answer = linked.answer(exists)
+            linked.release(exists)
+            return record(answer=answer, keyed=linked)
+
+        description = f"{source.agency}: {source.description}. Found by `{key.name}`."
+        return record | None, needing(Items((key.name, exists.name)), read, description)
+
+    return {source.field: link(source) for source in catalogue.found_by(key)}
+
+
+def _put(fields: dict[str, tuple[Any, Any]], links: Mapping[str, tuple[Any, Any]]) -> None:
+    """Add fields that lead to other sources. Raises FaultyConfiguration where a name is taken."""
+    for name, link in links.items():
+        if name in fields:
+            message = f"`{name}` is an item where it is found already"
+            remedy = "give the source another `field`"
+            raise FaultyConfiguration([Fault("the catalogue", f"field `{name}`", message, remedy)])
+        fields[name] = link
+
+
+def _list_field(
+    name: str, description: str, items: Sequence[Item], links: Mapping[str, tuple[Any, Any]]
+) -> tuple[Any, Any]:
     private: dict[str, tuple[Any, Any]] = {"row": (strawberry.Private[Row], None)}
     leaves = {item.path[1]: _leaf(item) for item in items}
+    _put(leaves, links)
     row_type = make_type(name, {**private, **leaves}, description=f"{description}: one row.")
 
     def read(self: Any) -> Any:

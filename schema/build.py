@@ -15,7 +15,7 @@ from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
 from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
 
-from schema.agency import record_type
+from schema.agency import record_types
 from schema.components import AssetKind, IncomeKind
 from schema.law import law
 from schema.needs import (
@@ -83,7 +83,7 @@ def build(catalogue: Catalogue) -> HubSchema:
     """
     programmes()
     law()
-    records = {name: record_type(source) for name, source in catalogue.sources.items()}
+    records = record_types(catalogue)
     recipient, case = person_types(catalogue, records)
     query = query_type(catalogue, recipient, case)
     try:

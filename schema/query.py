@@ -124,12 +124,12 @@ def person_types(catalogue: Catalogue, records: Mapping[str, Any]) -> tuple[Any,
         "duplicateReceipts": (DuplicateReceipts | None, duplicate_receipts()),
         "wouldDuplicate": (Foresight | None, would_duplicate()),
     }
+    of_people = {name: one for name, one in catalogue.sources.items() if one.found_by is None}
     readers = {
-        name: _record_reader(catalogue, source, records[name])
-        for name, source in catalogue.sources.items()
+        name: _record_reader(catalogue, source, records[name]) for name, source in of_people.items()
     }
     taken = set(fields) | {"records"}
-    for name, source in catalogue.sources.items():
+    for name, source in of_people.items():
         if source.field in taken:
             message = f"`{source.field}` is a field of `Recipient` already"
             raise FaultyConfiguration(
@@ -140,7 +140,7 @@ def person_types(catalogue: Catalogue, records: Mapping[str, Any]) -> tuple[Any,
             records[name] | None,
             needing(mark, readers[name], f"{source.agency}: {source.description}."),
         )
-    every = tuple(catalogue.exists(name).name for name in catalogue.sources)
+    every = tuple(catalogue.exists(name).name for name in of_people)
     fields["records"] = (
         list[AgencyRecord | None],
         needing(

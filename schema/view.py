@@ -116,7 +116,7 @@ class View:
         """
         for owner, columns in self._shown:
             names = {item.name for item in columns}
-            if not names & self.released.get(owner.key, set()):
+            if not names & self.released.get(owner.subject, set()):
                 for item in columns:
                     owner.release(item)
         return self.released
@@ -144,6 +144,11 @@ class Keyed:
         self.view = view
         self.key = key
         self.derivation = derivation
+
+    @property
+    def subject(self) -> str:
+        """Whom what is read is about."""
+        return self.key
 
     @property
     def granted(self) -> Collection[str]:
@@ -183,7 +188,8 @@ class Keyed:
         if self.derivation is not None:
             self.view.derived.setdefault(self.key, set()).add(self.derivation)
             return
-        self.view.released.setdefault(self.key, set()).update((item.name, exists_name(item)))
+        released = self.view.released.setdefault(self.subject, set())
+        released.update((item.name, exists_name(item)))
 
     def value(self, item: Item) -> Any:
         """The value of an item that stands in the record itself, to be released.
@@ -259,6 +265,27 @@ class Keyed:
             if rows is not None:
                 found = (found or []) + rows
         return found
+
+
+class Linked(Keyed):
+    """What a source holds on something of a person's, found by a key in what another one said.
+
+    What is released of it is released of that person.
+    """
+
+    def __init__(self, owner: Keyed, key: str) -> None:
+        super().__init__(owner.view, key)
+        self.owner = owner
+
+    @property
+    def subject(self) -> str:
+        """The person whose it is."""
+        return self.owner.subject
+
+    def check(self, item: Item) -> None:
+        """Raise NotKnown where the item may not be read, of this person or at all."""
+        super().check(item)
+        self.owner.check(item)
 
 
 class Person(Keyed):

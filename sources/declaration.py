@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -78,7 +78,11 @@ def exists_name(item: Item) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A declared agency system. `adapter_table` is the adapter's own table, read by the adapter."""
+    """A declared agency system. `adapter_table` is the adapter's own table, read by the adapter.
+
+    `found_by` names the item of another source whose values are the keys of this one's records:
+    it is asked about what people have, and never about people.
+    """
 
     name: str
     agency: str
@@ -95,6 +99,7 @@ class Source:
     adapter_table: Mapping[str, Any]
     file: str
     places: Places
+    found_by: str | None = None
 
 
 def _category(value: str) -> str:
@@ -118,6 +123,7 @@ class _SourceTable(Terms):
     batch: int = Field(default=100, ge=1, le=10_000)
     timeout: Seconds = 2.0
     field: str | None = None
+    found_by: str | None = None
     updated: Renewal | None = None
     cite: str | None = None
 
@@ -161,9 +167,10 @@ _RESERVED = {
     ("case", "item"): {"exists"},
 }
 """Words of the hub's own, by the table in which nothing may be called by them."""
-_EXISTS: Mapping[Subject, tuple[str, str]] = {
+_EXISTS: Mapping[str, tuple[str, str]] = {
     "person": ("The person has a record here", "기록 보유 여부"),
     "case": ("There is such a case", "사례 존재 여부"),
+    "key": ("There is such a record", "기록 존재 여부"),
 }
 
 
@@ -233,6 +240,7 @@ class _Reader:
             adapter_table=self.document.get(table.adapter, {}),
             file=self.file,
             places=self.places,
+            found_by=table.found_by,
         )
 
     def _check_tables(self) -> None:
@@ -259,7 +267,8 @@ class _Reader:
             return
         if not tables:
             self.fault(keys, "no item is declared", "declare at least one")
-        what, what_ko = _EXISTS[subject]
+        linked = self.source is not None and self.source.found_by is not None
+        what, what_ko = _EXISTS["key" if linked else subject]
         exists = Item(
             name=f"{prefix}.exists",
             source=self.name,
@@ -417,6 +426,23 @@ class Catalogue:
         """The item that selecting a record of the source discloses."""
         return self.items[f"{source}.exists" if subject == "person" else f"{source}.case.exists"]
 
+    @cached_property
+    def _by_key(self) -> Mapping[str, tuple[Source, ...]]:
+        found: dict[str, tuple[Source, ...]] = {}
+        for source in self.sources.values():
+            if source.found_by is not None:
+                found[source.found_by] = (*found.get(source.found_by, ()), source)
+        return found
+
+    def found_by(self, item: Item) -> tuple[Source, ...]:
+        """The sources whose records are found by the item."""
+        return self._by_key.get(item.name, ())
+
+    def asked_about(self, source: str) -> str:
+        """The source that is asked about people first, where this one is found by its answers."""
+        key = self.sources[source].found_by
+        return source if key is None else self.asked_about(self.items[key].source)
+
     def condition_items(self, item: Item) -> tuple[Item, ...]:
         """The columns that say whether an entry of the item's list counts."""
         prefix = item.name.removesuffix(item.path[-1])
@@ -442,6 +468,7 @@ def read_catalogue(
             message = f"`{source.field}` is also the field of `{other}`"
             place = source.places.describe(("source", "field"))
             faults.append(Fault(source.file, place, message, "give it a `field` of its own"))
+    faults += [fault for source in sources.values() for fault in _key_faults(source, sources)]
     for role, name in (("identity", identity), ("cases", cases)):
         if name not in enabled:
             remedy = f"enable it, or {nearest(name, sources)}"
@@ -449,3 +476,37 @@ def read_catalogue(
             faults.append(Fault("hub.toml", f"roles.{role}", message, remedy))
     declared = frozenset(path.stem for path in folder.glob("*.toml"))
     return Catalogue(sources, identity, cases, declared), faults
+
+
+def _key_faults(source: Source, sources: Mapping[str, Source]) -> Iterator[Fault]:
+    """What is wrong with the item that a source is found by."""
+    if source.found_by is None:
+        return
+    known = {
+        item.name: item
+        for other in sources.values()
+        for item in other.items
+        if item.subject == "person" and item.type in ("String", "ID")
+    }
+    place = source.places.describe(("source", "found_by"))
+    key = known.get(source.found_by)
+    if key is None:
+        message = f"no enabled source has a text `{source.found_by}`"
+        remedy = f"enable the source that has it, or {nearest(source.found_by, known)}"
+        yield Fault(source.file, place, message, remedy)
+        return
+    line = [source.name]
+    step: Source | None = source
+    while step is not None and step.found_by in known:
+        step = sources[known[step.found_by].source]
+        if step.name in line:
+            message = "the source is found by what it leads to itself"
+            yield Fault(source.file, place, message, "name an item of a source of people")
+            return
+        line.append(step.name)
+    if not key.whereabouts and any(item.whereabouts for item in source.items):
+        message = f"its records lead to where people are, and `{key.name}` is not said to"
+        yield Fault(source.file, place, message, "declare that item with `whereabouts = true`")
+    if any(item.places or item.subject == "case" for item in source.items):
+        message = "what is found by a key counts at no place of the view, and is no case"
+        yield Fault(source.file, place, message, "remove `counts_as` and `[case]`")

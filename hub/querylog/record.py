@@ -184,6 +184,17 @@ class Entry:
         if added:
             await self._intend(added)
 
+    async def intend_keys(self, keys: Iterable[str]) -> None:
+        """Make it durable that sources may be asked by these keys, which others have answered.
+
+        Raises LogUnavailable.
+        """
+        found = [self._log.pseudonyms.of(key) for key in dict.fromkeys(keys)]
+        requested = self._because.plan.asked.every
+        await self._append(
+            "INTENT", {"subjects": [], "keys": found, "requested": requested, **self._scope}
+        )
+
     async def _intend(self, subjects: list[str]) -> None:
         self._note("subjects", subjects)
         pseudonyms = [self._log.pseudonyms.of(subject) for subject in subjects]

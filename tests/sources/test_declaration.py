@@ -424,3 +424,73 @@ def test_only_enabled_declarations_are_read(tmp_path: Path) -> None:
     catalogue, faults = read(tmp_path, "tax")
     assert faults == []
     assert list(catalogue.sources) == ["tax"]
+
+
+SHOPS = """\
+[source]
+agency = "Shops"
+description = "Shops"
+adapter = "rest"
+found_by = "%s"
+
+[item.name]
+description = "Name"
+type = "String"
+category = "employment"
+"""
+SHOP = """\
+[item.shop]
+description = "Number of the shop"
+type = "String"
+category = "employment"
+"""
+TAX_WITH_KEY = HEAD + ITEM + SHOP
+
+
+def key_faults(folder: Path, shops: str, tax: str = TAX_WITH_KEY) -> list[str]:
+    (folder / "tax.toml").write_text(tax)
+    (folder / "shops.toml").write_text(shops)
+    _, faults = read_catalogue(folder, ["tax", "shops"], "tax", "tax")
+    return [str(fault) for fault in faults]
+
+
+def test_a_source_may_be_found_by_an_item_of_another(tmp_path: Path) -> None:
+    assert key_faults(tmp_path, SHOPS % "tax.shop") == []
+    catalogue, _ = read_catalogue(tmp_path, ["tax", "shops"], "tax", "tax")
+    assert [one.name for one in catalogue.found_by(catalogue.items["tax.shop"])] == ["shops"]
+    assert catalogue.asked_about("shops") == "tax"
+    assert catalogue.items["shops.exists"].description == "There is such a record"
+
+
+@pytest.mark.parametrize(
+    ("shops", "fault"),
+    [
+        (
+            SHOPS % "tax.shoq",
+            "no enabled source has a text `tax.shoq`; enable the source that has it, or "
+            "did you mean `tax.shop`?",
+        ),
+        (
+            SHOPS % "tax.pay",
+            "no enabled source has a text `tax.pay`; enable the source that has it, or "
+            "did you mean `tax.shop`?",
+        ),
+        (
+            SHOPS % "shops.name",
+            "the source is found by what it leads to itself; name an item of a source of people",
+        ),
+        (
+            SHOPS % "tax.shop" + "whereabouts = true\n",
+            "its records lead to where people are, and `tax.shop` is not said to; "
+            "declare that item with `whereabouts = true`",
+        ),
+        (
+            SHOPS % "tax.shop" + 'counts_as = "identity.name"\n',
+            "what is found by a key counts at no place of the view, and is no case; "
+            "remove `counts_as` and `[case]`",
+        ),
+    ],
+    ids=["unknown", "no text", "itself", "whereabouts", "a place"],
+)
+def test_what_a_source_cannot_be_found_by_is_told(tmp_path: Path, shops: str, fault: str) -> None:
+    assert key_faults(tmp_path, shops) == [f"shops.toml: source.found_by (line 5): {fault}"]
