@@ -150,6 +150,7 @@ def _catalogue_command(parser: argparse.ArgumentParser) -> None:
 
 def _programmes_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--year", type=int, help="as they are in a year (default: this one)")
     parser.set_defaults(run="programmes")
 
 

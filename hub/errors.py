@@ -85,6 +85,7 @@ CODES: Mapping[str, Code] = {
     "NO_SUCH_PROGRAMME": Code(
         404, "an argument names no programme", "take an id or key of `programmes`"
     ),
+    "NO_SUCH_YEAR": Code(404, "there are no figures of the year", "ask for a year there are"),
     "SOURCE_UNAVAILABLE": Code(503, "a source is down or refuses", "retry after `retryAfter` s"),
     "SOURCE_TIMEOUT": Code(503, "a source was too slow", "retry after `retryAfter` s"),
     "SOURCE_CONTRACT": Code(

@@ -34,7 +34,6 @@ from schema.needs import (
     Rows,
 )
 from schema.oversight import mutation_type
-from schema.programmes import programmes
 from schema.query import person_types, query_type
 from schema.scalars import SCALARS
 from sources.declaration import Catalogue, Item
@@ -81,7 +80,6 @@ def build(catalogue: Catalogue) -> HubSchema:
     Raises FaultyConfiguration where a declaration names a place the view does not have, a field
     of the view says not what it needs, or a file of the programmes or of the law has a fault.
     """
-    programmes()
     law()
     records = record_types(catalogue)
     recipient, case = person_types(catalogue, records)

@@ -11,7 +11,7 @@ from schema import double_receipt as pure
 from schema.double_receipt import Facts, Kind, Paid, Result, Unknown
 from schema.law import Basis, law
 from schema.needs import Area, Derived, Place, covered, needing
-from schema.programmes import programmes
+from schema.rules.book import the_book
 from schema.scalars import Month, Won
 from schema.view import NotKnown, Person, Row, State, lists_below
 from schema.working_days import today
@@ -195,12 +195,12 @@ def _duplicates(self: Any) -> DuplicateReceipts:
 
 def _foresight(person: Person, programme: str) -> Foresight:
     """Whether a programme, by id or key, would duplicate. Raises GraphQLError for none."""
-    code = programmes().find(programme)
+    code = the_book().by_key.get(programme)
     if code is None:
         raise no_programme()
     person = person.deriving(FORESIGHT)
     _used(person, f"{_RECEIPTS}programme")
-    key = programmes().by_id[code].key
+    key = the_book().programmes[code].key
     found = pure.would_duplicate(
         key, _receipts(person), _month(person), law().receipts, _incomplete(person)
     )

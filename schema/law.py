@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from schema.programmes import programmes
+from schema.rules.book import the_book
 from sources.fault import Fault, FaultyConfiguration, Places, nearest, shape_faults
 
 FOLDER = Path(__file__).with_name("law")
@@ -188,7 +188,7 @@ def _read(path: Path, model: type[_Table], faults: list[Fault]) -> _Table | None
 @functools.cache
 def law() -> Law:
     """The hub's own rules. Raises FaultyConfiguration with every fault of their files."""
-    found, faults = read_law(FOLDER, programmes().keys)
+    found, faults = read_law(FOLDER, the_book().keys)
     if found is None:
         raise FaultyConfiguration(faults)
     return found

@@ -22,8 +22,7 @@ from schema.duplicates import (
 )
 from schema.needs import Area, Covered, Items, Leads, Rows, at, needing
 from schema.oversight import query_fields
-from schema.programme_types import ProgrammeOffered, offered
-from schema.programmes import programmes
+from schema.programme_types import ProgrammeOffered, listed
 from schema.recipient import Application, Benefits, Employment, Identity, OfKey, OfPerson
 from schema.view import (
     Failure,
@@ -292,11 +291,12 @@ def query_type(catalogue: Catalogue, recipient: Any, case: Any) -> Any:
                 needing(Covered(), purposes, "The purposes open to the caller."),
             ),
             "programmes": (
-                list[ProgrammeOffered],
+                list[ProgrammeOffered] | None,
                 needing(
                     Covered(),
-                    lambda: [offered(code, one) for code, one in programmes().listed.items()],
-                    "The benefits and services, open to every caller: nothing in it is personal.",
+                    listed,
+                    "The benefits and services as they are in a year, by default this one. Open to"
+                    " every caller: nothing in it is personal.",
                 ),
             ),
             "access": (

@@ -197,6 +197,16 @@ class Book:
         return keys | {code: code for code in self.programmes}
 
     @cached_property
+    def keys(self) -> frozenset[str]:
+        """What agencies call the programmes."""
+        return frozenset(entry.key for entry in self.programmes.values())
+
+    @cached_property
+    def listed(self) -> frozenset[str]:
+        """The ids of the programmes of the public list; others are statuses that these rest on."""
+        return frozenset(code for code in self.programmes if code.startswith("WLF"))
+
+    @cached_property
     def years(self) -> tuple[int, ...]:
         """The years of which there are figures."""
         found = {f.year for entry in self.parameters.values() for f in entry.figures if f.year}

@@ -63,12 +63,17 @@ def test_what_touches_no_data_needs_a_token_and_no_purpose(demo: Demo) -> None:
 
 
 def test_the_programmes_are_open_to_every_caller_with_a_token(demo: Demo) -> None:
-    query = "{ programmes { id key nameEn mark } }"
+    query = "{ programmes(year: 2026) { id nameEn thresholds { householdSize amount } } }"
     for person in ("caseworker", "policy", "auditor", "officer", "recipient"):
         answer = demo.ask(query, purpose=None, case=None, person=person)
         assert "errors" not in answer.body
-        assert len(answer.body["data"]["programmes"]) == 231
+        found = {one["nameEn"]: one["thresholds"] for one in answer.body["data"]["programmes"]}
+        assert len(found) == 231
+        assert found["Livelihood benefit"][3] == {"householdSize": 4, "amount": 2_078_316}
     assert demo.ask(query, person=None).status == 401
+    answer = demo.ask("{ programmes(year: 1999) { id } }", purpose=None, case=None)
+    assert answer.body["data"] == {"programmes": None}
+    assert answer.codes == ["NO_SUCH_YEAR"]
 
 
 def test_a_role_that_the_purpose_is_not_for_is_denied(demo: Demo) -> None:

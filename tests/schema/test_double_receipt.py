@@ -22,7 +22,7 @@ from schema.double_receipt import (
     would_duplicate,
 )
 from schema.law import FOLDER, law, read_law
-from schema.programmes import programmes
+from schema.rules.book import the_book
 from schema.view import State
 
 LAW = law().receipts
@@ -382,7 +382,7 @@ def test_every_fault_of_the_law_is_told_at_once(tmp_path: Path) -> None:
     receipts.write_text(text)
     said = applications.read_text().replace("{due}", "{deadline}").replace("days = 30", "days = 0")
     applications.write_text(said)
-    found, faults = read_law(tmp_path, programmes().keys)
+    found, faults = read_law(tmp_path, the_book().keys)
     assert found is None
     assert [str(fault).partition(": ")[2] for fault in faults][-2:] == [
         "exclusive.10: there is no programme `briquette-coupons`; did you mean `briquette-coupon`?",
@@ -401,5 +401,5 @@ def test_a_situation_that_nothing_is_said_of_is_a_fault(tmp_path: Path) -> None:
         (tmp_path / file.name).write_text(
             file.read_text().replace("explanation.late", "explanation.lat")
         )
-    _, faults = read_law(tmp_path, programmes().keys)
+    _, faults = read_law(tmp_path, the_book().keys)
     assert [fault.file for fault in faults] == ["applications.toml"]
