@@ -14,7 +14,7 @@ from functools import cached_property
 
 from authz.caller import Caller
 from authz.condition import Known
-from authz.register import ALONE, BY_CASE, OF_NOBODY, Decision, Purpose
+from authz.register import ALONE, BY_CASE, OF_NOBODY, USES, Decision, Purpose
 from authz.transform import Transform
 
 
@@ -175,7 +175,11 @@ def decisions_on(purpose: Purpose, asked: Asked, verdict: Verdict) -> tuple[Deci
     decided = {item: purpose.decisions[item] for item in asked.items}
     for name in asked.derived:
         by_items = Decision(name, name in verdict.derivable, "as its items are decided", "")
-        decided[name] = purpose.derivations.get(name, by_items)
+        if name in USES:
+            used = (purpose.uses[name][item] for item in asked.derived[name].items)
+            decided |= {f"{name} {one.item}": one for one in used if one.item not in denied}
+        else:
+            decided[name] = purpose.derivations.get(name, by_items)
     return tuple((decided | denied).values())
 
 
@@ -187,6 +191,8 @@ def _decide_derived(
     Invariant: what the purpose prohibits is of no use to any derived answer; what it does not
     allow, or not whole, is of use only to one that it allows by name.
     """
+    if name in USES:
+        return _decide_used(purpose, name, inputs)
     named = purpose.derivations.get(name)
     if named is not None and not named.allowed:
         return frozenset(), (named,)
@@ -203,6 +209,20 @@ def _decide_derived(
     )
 
 
+def _decide_used(
+    purpose: Purpose, use: str, inputs: Inputs
+) -> tuple[frozenset[str], tuple[Decision, ...]]:
+    """What rows may be chosen, sorted or counted by, where there may be known to be a record."""
+    decisions = []
+    for item in inputs.items:
+        if purpose.exists[item] == item or not purpose.decisions[purpose.exists[item]].allowed:
+            decisions.append(purpose.decisions[purpose.exists[item]])
+        else:
+            decisions.append(purpose.uses[use][item])
+    denied = tuple(decision for decision in decisions if not decision.allowed)
+    return frozenset(inputs.items) - {decision.item for decision in denied}, denied
+
+
 def _unusable(purpose: Purpose, name: str, item: str) -> Decision:
     decision = purpose.decisions[item]
     rule = f"`{purpose.code}` does not allow `{name}` by name"
@@ -211,7 +231,7 @@ def _unusable(purpose: Purpose, name: str, item: str) -> Decision:
     elif decision.transform is not None:
         rule = f"{decision.rule}; to work with it, `{name}` has to be allowed by name"
     remedy = f"leave `{name}` out, or ask under a purpose that allows it"
-    return Decision(item, False, rule, remedy, derivation=name)
+    return Decision(item, False, rule, remedy, use=name)
 
 
 def _decide_returned(purpose: Purpose, asked: Asked) -> Verdict:

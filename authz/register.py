@@ -40,6 +40,14 @@ ALONE: Mapping[Relation, str] = {
 """The relations that reach the recipients named and nobody by way of them, in words."""
 
 
+USES: Mapping[str, str] = {
+    "filter": "choose rows by their value",
+    "sort": "put rows in the order of their value",
+    "count": "say how many rows there are",
+}
+"""What may be done with an item beside returning it, each allowed apart."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -92,6 +100,14 @@ class Reduction(Selection):
     to: Transform
 
 
+class Uses(_Strict):
+    """Items that may be used otherwise than to be returned, by use."""
+
+    filter: Selection = Field(default_factory=Selection)
+    sort: Selection = Field(default_factory=Selection)
+    count: Selection = Field(default_factory=Selection)
+
+
 class Restriction(Selection):
     """Items that may be asked for under a condition only, wherever they are allowed."""
 
@@ -141,14 +157,15 @@ class _Table(_Strict):
     reduce: tuple[Reduction, ...] = ()
     prohibit: Naming = Field(default_factory=Naming)
     restrict: tuple[Restriction, ...] = ()
+    use: Uses = Field(default_factory=Uses)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What is decided for one item, by which rule, and how the caller may mend a denial.
 
-    `item` may be a derived answer. `derivation`: the one for which the item is asked, where it is
-    to be worked with and not to be returned.
+    `item` may be a derived answer. `use`: what the item is asked for, where it is to be worked with
+    and not to be returned: one of `USES`, or a derived answer.
     """
 
     item: str
@@ -156,7 +173,7 @@ class Decision:
     rule: str
     remedy: str
     transform: Transform | None = None
-    derivation: str | None = None
+    use: str | None = None
 
 
 @dataclass(frozen=True)
@@ -164,8 +181,9 @@ class Purpose:
     """A purpose, compiled: `decisions` has one for every item of the enabled sources.
 
     `conditions` are those under which an item may be asked for at all, all of which have to hold.
-    `derivations` has one for every derived answer that the purpose or an ancestor names, and
-    `prohibited` the items that one of them prohibits, which no derived answer makes use of.
+    `uses` has decisions for each use of `USES`. `derivations` has one for every derived answer that
+    the purpose or an ancestor names, and `prohibited` the items that one of them prohibits, which
+    no derived answer makes use of.
     `exists` names, for every item, the item of its source's having a record. `protected` is set
     where it may see where a person lives whose address is kept safe.
     """
@@ -187,6 +205,7 @@ class Purpose:
     derivations: Mapping[str, Decision] = field(default_factory=dict)
     prohibited: frozenset[str] = frozenset()
     conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
+    uses: Mapping[str, Mapping[str, Decision]] = field(default_factory=dict)
     retention: int = 5
     """Years that the query log keeps the details of the purpose's operations."""
 
@@ -369,6 +388,7 @@ def _selection_faults(
     selections: list[tuple[str, Selection]] = [("allow", table.allow), ("prohibit", table.prohibit)]
     selections += [("reduce", entry) for entry in table.reduce]
     selections += [("restrict", entry) for entry in table.restrict]
+    selections += [("use", getattr(table.use, use)) for use in USES]
     for kind, selection in selections:
         for key, choices in known.items():
             for name in getattr(selection, key):
@@ -436,6 +456,12 @@ def _compile(code: str, tables: Mapping[str, _Table], catalogue: Catalogue) -> P
             if any(table.prohibit.reason(item) for _, table in line)
         ),
         conditions=conditions,
+        uses={
+            use: {
+                item.name: _decide_use(code, use, item, line) for item in catalogue.items.values()
+            }
+            for use in USES
+        },
     )
 
 
@@ -458,6 +484,20 @@ def _conditions(
         if every := tuple(dict.fromkeys((*found.get(exists, ()), *conditions))):
             found[exists] = every
     return found
+
+
+def _decide_use(code: str, use: str, item: Item, line: list[tuple[str, _Table]]) -> Decision:
+    """Invariant: forbid wins, and leave to return an item is none to use it otherwise."""
+    for name, table in line:
+        if reason := table.prohibit.reason(item):
+            rule = f"`{name}` prohibits {reason}"
+            return Decision(item.name, False, rule, f"do not {use} by `{item.name}`", use=use)
+    for name, table in line:
+        selection: Selection = getattr(table.use, use)
+        if reason := selection.reason(item):
+            return Decision(item.name, True, f"`{name}` allows {reason} to {use} by", "", use=use)
+    remedy = f"do not {use} by `{item.name}`, or ask under a purpose that allows it"
+    return Decision(item.name, False, f"`{code}` does not name it to {use} by", remedy, use=use)
 
 
 def _decide_derivations(line: list[tuple[str, _Table]]) -> Iterator[tuple[str, Decision]]:

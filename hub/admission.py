@@ -55,7 +55,7 @@ class Denied(RequestRefused):
                     item=entry.item,
                     rule=entry.rule,
                     remedy=entry.remedy,
-                    **({} if entry.derivation is None else {"derivation": entry.derivation}),
+                    **({} if entry.use is None else {"use": entry.use}),
                 )
                 for entry in decisions
             ]

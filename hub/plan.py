@@ -19,8 +19,12 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     InlineFragmentNode,
+    ListValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    ValueNode,
+    VariableNode,
     get_named_type,
     get_nullable_type,
     is_abstract_type,
@@ -34,6 +38,7 @@ from hub.documents import Document
 from hub.errors import refused
 from schema.build import HubSchema, Need
 from schema.needs import Group
+from schema.selecting import FILTER, SORT
 from sources.declaration import Item, exists_name
 
 ROWS = 8
@@ -199,6 +204,15 @@ class _Sink:
         for item in items:
             getattr(self, group).update((item.name, exists_name(item)))
 
+    def use(self, group: Group, node: FieldNode, columns: tuple[Item, ...]) -> None:
+        """Ask for the columns that rows are chosen or sorted by: for all, if it is a variable."""
+        for argument in node.arguments or ():
+            use = _USES.get(argument.name.value)
+            if use is not None:
+                named = _named(argument.value)
+                by = [item for item in columns if named is None or item.path[-1] in named]
+                self.derived.setdefault(use, _Sink()).add(group, by)
+
     def take(self, group: Group, need: Need) -> None:
         """Ask for all that a field needs, whether to return it or to work with it."""
         sink = self
@@ -210,6 +224,21 @@ class _Sink:
             sink.leads.update(item.name for item in need.leads)
             sink.add("member", need.household)
             self.member_cost += len(need.household)
+
+
+_USES = {"where": FILTER, "orderBy": SORT}
+
+
+def _named(value: ValueNode) -> set[str] | None:
+    """The columns named in an argument; None where a variable stands in the place of columns."""
+    if isinstance(value, VariableNode):
+        return None
+    if isinstance(value, ListValueNode):
+        parts = [_named(part) for part in value.values]
+        return None if None in parts else {name for part in parts if part for name in part}
+    if isinstance(value, ObjectValueNode):
+        return {field.name.value for field in value.fields}
+    return set()
 
 
 class _Walk:
@@ -290,6 +319,8 @@ class _Walk:
             return False
         need = self._needs[kind, name]
         sink.take(group, need)
+        if need.columns:
+            sink.use(group, node, need.columns)
         inner_group: Group = need.leads_to or group
         if need.leads_to == "member":
             if group == "member":

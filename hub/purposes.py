@@ -35,6 +35,7 @@ def differences(old: Register, new: Register) -> list[Change]:
         before, after = old.purposes.get(code), new.purposes.get(code)
         changes += _items(code, before, after)
         changes += _derivations(code, before, after)
+        changes += _uses(code, before, after)
         if before is not None and after is not None and before.roles & after.roles:
             changes += _reach(before, after)
     return changes
@@ -64,6 +65,28 @@ def _seen(purpose: Purpose | None) -> dict[tuple[str, str], Seen]:
         (role, name): (decision.transform, purpose.conditions.get(name, ()))
         for role in purpose.roles
         for name, decision in purpose.decisions.items()
+        if decision.allowed
+    }
+
+
+def _uses(code: str, before: Purpose | None, after: Purpose | None) -> Iterator[Change]:
+    """What every role may newly do with an item beside seeing it, or no longer may."""
+    had, has = _usable(before), _usable(after)
+    for role, item, use in sorted(has - had):
+        yield Change("exposes", f"newly lets {role} {use} by `{item}` for {code}")
+    for role, item, use in sorted(had - has):
+        yield Change("closes", f"no longer lets {role} {use} by `{item}` for {code}")
+
+
+def _usable(purpose: Purpose | None) -> set[tuple[str, str, str]]:
+    """Every use that a role may make of an item beside returning it."""
+    if purpose is None:
+        return set()
+    return {
+        (role, item, use)
+        for role in purpose.roles
+        for use, decisions in purpose.uses.items()
+        for item, decision in decisions.items()
         if decision.allowed
     }
 
@@ -190,6 +213,10 @@ def as_json(register: Register) -> dict[str, object]:
                 "conditions": {
                     name: [condition.text for condition in conditions]
                     for name, conditions in sorted(purpose.conditions.items())
+                },
+                "uses": {
+                    use: [name for name, decision in sorted(decisions.items()) if decision.allowed]
+                    for use, decisions in purpose.uses.items()
                 },
                 "derivations": {
                     name: "allow" if decision.allowed else "prohibit"

@@ -83,9 +83,9 @@ def wanted(
             for derived in root.derived:
                 usable = verdict.derivable.get(derived.name, frozenset())
                 want("person", head, derived.applicant | derived.recipient, usable)
-                if derived.name in verdict.assessing:
-                    for member in reach.assessed.get(head, ()):
-                        want("person", member, derived.member, usable)
+                assessed = derived.name in verdict.assessing
+                for member in reach.assessed.get(head, ()) if assessed else members:
+                    want("person", member, derived.member, usable)
     if found.cost > most:
         raise refused("TOO_COSTLY", f"it would cost {found.cost}, {most} is the most")
     return found

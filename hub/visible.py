@@ -6,11 +6,13 @@ leads anywhere is. What a caller is shown decides nothing: every operation is de
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from graphql import (
+    GraphQLArgument,
     GraphQLField,
+    GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLList,
     GraphQLNamedType,
@@ -25,17 +27,20 @@ from graphql import (
 )
 
 from authz.caller import Caller
-from authz.register import ALONE, BY_CASE, OF_NOBODY, Purpose, Register
+from authz.register import ALONE, BY_CASE, OF_NOBODY, USES, Purpose, Register
 from schema.build import HubSchema, Need
+from schema.selecting import FILTER, SORT
 from sources.declaration import Item
 
 Fields = frozenset[tuple[str, str]]
 """Fields by type and name."""
+Columns = Mapping[str, Collection[str]]
+"""The columns that rows may be chosen or sorted by, of every input type that does either."""
 
 
 def visible(schema: HubSchema, purpose: Purpose) -> GraphQLSchema:
     """The schema of what the purpose may see."""
-    return _restricted(schema.graphql, _seen(schema, [purpose]))
+    return _restricted(schema.graphql, _seen(schema, [purpose]), _columns(schema, [purpose]))
 
 
 def sdl(schema: HubSchema, purpose: Purpose | None) -> str:
@@ -60,8 +65,9 @@ class Visibility:
         usable = {purpose.code: purpose for purpose in purposes if purpose.roles & caller.roles}
         shown = frozenset({declared} if declared in usable else usable)
         if shown not in self._kept:
-            fields = _seen(self._schema, [usable[code] for code in shown if code in usable])
-            self._kept[shown] = _restricted(self._schema.graphql, fields)
+            among = [usable[code] for code in shown if code in usable]
+            fields, columns = _seen(self._schema, among), _columns(self._schema, among)
+            self._kept[shown] = _restricted(self._schema.graphql, fields, columns)
         return self._kept[shown]
 
 
@@ -90,6 +96,8 @@ def _is_open(purpose: Purpose, need: Need) -> bool:
     items = _items(need)
     if need.leads_to == "member" and purpose.relation in ALONE:
         return False
+    if need.derivation is not None and need.derivation in USES:
+        return any(_may_use(purpose, need.derivation, item) for item in need.items)
     if need.derivation is not None and purpose.roles and purpose.relation not in OF_NOBODY:
         named = purpose.derivations.get(need.derivation)
         if named is not None:
@@ -105,6 +113,35 @@ def _may_see(purpose: Purpose, item: Item) -> bool:
         return False
     decisions = purpose.decisions
     return decisions[item.name].allowed and decisions[purpose.exists[item.name]].allowed
+
+
+def _may_use(purpose: Purpose, use: str, item: Item) -> bool:
+    """Whether `decide` lets somebody who may use the purpose make this use of the item."""
+    return (
+        bool(purpose.roles)
+        and purpose.relation not in OF_NOBODY
+        and purpose.uses[use][item.name].allowed
+        and purpose.decisions[purpose.exists[item.name]].allowed
+    )
+
+
+def _columns(schema: HubSchema, purposes: Iterable[Purpose]) -> Columns:
+    """The columns that any of the purposes may choose or sort rows by, by input type."""
+    found: dict[str, set[str]] = {}
+    for (name, field), need in schema.needs.items():
+        kind = schema.graphql.type_map[name]
+        if need.columns and isinstance(kind, GraphQLObjectType):
+            for argument, use in (("where", FILTER), ("orderBy", SORT)):
+                taken = kind.fields[field].args.get(argument)
+                if taken is not None:
+                    of = get_named_type(taken.type).name
+                    found.setdefault(of, set()).update(
+                        item.path[-1]
+                        for purpose in purposes
+                        for item in need.columns
+                        if _may_use(purpose, use, item)
+                    )
+    return found
 
 
 def _closed(schema: GraphQLSchema, fields: Iterable[tuple[str, str]]) -> Fields:
@@ -156,8 +193,11 @@ def _type_of(schema: GraphQLSchema, name: str, field: str) -> GraphQLNamedType:
     return kind
 
 
-def _restricted(schema: GraphQLSchema, fields: Fields) -> GraphQLSchema:
-    """The schema with these fields only. Types without fields of their own stay as they are."""
+def _restricted(schema: GraphQLSchema, fields: Fields, columns: Columns) -> GraphQLSchema:
+    """The schema with these fields only, and rows chosen and sorted by these columns only.
+
+    Types without fields of their own stay as they are.
+    """
     made: dict[str, Any] = {}
 
     def of(kind: Any) -> Any:
@@ -165,9 +205,18 @@ def _restricted(schema: GraphQLSchema, fields: Fields) -> GraphQLSchema:
             return type(kind)(of(kind.of_type))
         return made.get(kind.name, kind)
 
+    def arguments_of(field: GraphQLField) -> Mapping[str, GraphQLArgument]:
+        return {
+            name: GraphQLArgument(**{**argument.to_kwargs(), "type_": of(argument.type)})
+            for name, argument in field.args.items()
+            if (named := get_named_type(argument.type).name) not in columns or named in made
+        }
+
     def fields_of(kind: GraphQLObjectType | GraphQLInterfaceType) -> Mapping[str, GraphQLField]:
         return {
-            name: GraphQLField(**{**field.to_kwargs(), "type_": of(field.type)})
+            name: GraphQLField(
+                **{**field.to_kwargs(), "type_": of(field.type), "args": arguments_of(field)}
+            )
             for name, field in kind.fields.items()
             if (kind.name, name) in fields
         }
@@ -183,6 +232,11 @@ def _restricted(schema: GraphQLSchema, fields: Fields) -> GraphQLSchema:
                 "interfaces": lambda above=above: [of(interface) for interface in above],
             }
             made[name] = type(kind)(**options)
+        elif isinstance(kind, GraphQLInputObjectType) and name in columns:
+            kept = {key: each for key, each in kind.fields.items() if key in columns[name]}
+            if kept:
+                options = {**kind.to_kwargs(), "fields": kept}
+                made[name] = GraphQLInputObjectType(**options)
         elif isinstance(kind, GraphQLUnionType):
             members = [member for member in kind.types if member.name in shown]
             options = {

@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import strawberry
+from strawberry import UNSET
 
-from schema.needs import Covered, Items, needing
+from schema.needs import Counted, Covered, Items, Listed, needing
 from schema.provenance import Provenance
 from schema.scalars import Month, Won
+from schema.selecting import COUNT, ROWS, chosen, order_type, sorted_by, where_type
 from schema.view import Answer, Keyed, Linked, Row
 from sources.declaration import Catalogue, Item, Source
 from sources.fault import Fault, FaultyConfiguration
@@ -95,7 +97,8 @@ def _record_type(catalogue: Catalogue, source: Source, record_of: RecordOf) -> A
             for item in items
             for field, link in _links(catalogue, item, record_of).items()
         }
-        fields[key] = _list_field(f"{name}{_type_name(key)}", source.lists[key], items, links)
+        of = f"{name}{_type_name(key)}"
+        fields[key], fields[f"{key}Count"] = _list_fields(of, source.lists[key], items, links)
     description = f"{source.agency}: {source.description}."
     return make_type(name, fields, bases=(AgencyRecord,), description=description)
 
@@ -132,18 +135,35 @@ def _put(fields: dict[str, tuple[Any, Any]], links: Mapping[str, tuple[Any, Any]
         fields[name] = link
 
 
-def _list_field(
+def _list_fields(
     name: str, description: str, items: Sequence[Item], links: Mapping[str, tuple[Any, Any]]
-) -> tuple[Any, Any]:
+) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    """The list itself, and how many rows it has."""
     private: dict[str, tuple[Any, Any]] = {"row": (strawberry.Private[Row], None)}
     leaves = {item.path[1]: _leaf(item) for item in items}
     _put(leaves, links)
     row_type = make_type(name, {**private, **leaves}, description=f"{description}: one row.")
 
-    def read(self: Any) -> Any:
-        rows = self.keyed.rows(items)
-        return None if rows is None else [row_type(row=row) for row in rows]
+    where, order = where_type(name, items), order_type(name, items)
 
+    def read(self: Any, where: Any = UNSET, order_by: Any = UNSET, first: int = ROWS) -> Any:
+        rows = self.keyed.rows(items)
+        if rows is None:
+            return None
+        kept = sorted_by(self.keyed, items, chosen(self.keyed, items, rows, where), order_by)
+        return [row_type(row=row) for row in kept[: max(0, first)]]
+
+    def count(self: Any, where: Any = UNSET) -> Any:
+        by = self.keyed.using(COUNT)
+        rows = by.peek_rows(items)
+        by.release(items[0])
+        return None if rows is None else len(chosen(self.keyed, items, rows, where))
+
+    read.__annotations__ = {"where": where | None, "order_by": list[order] | None, "first": int}  # type: ignore[valid-type]
+    count.__annotations__ = {"where": where | None}
     names = tuple(item.name for item in items)
-    mark = Items(names, if_alone=True)
-    return list[row_type] | None, needing(mark, read, f"{description}.")  # type: ignore[valid-type]
+    counted = f"Number of rows: {description}.\n\nIt is counted by `{names[0]}`."
+    return (
+        (list[row_type] | None, needing(Listed(names), read, f"{description}.")),  # type: ignore[valid-type]
+        (int | None, needing(Counted(names), count, counted)),
+    )

@@ -23,11 +23,13 @@ from schema.needs import (
     MEMBERS,
     Acts,
     Area,
+    Counted,
     Covered,
     Derived,
     Inputs,
     Items,
     Leads,
+    Listed,
     Needs,
     OfHousehold,
     Place,
@@ -36,6 +38,7 @@ from schema.needs import (
 from schema.oversight import mutation_type
 from schema.query import person_types, query_type
 from schema.scalars import SCALARS
+from schema.selecting import COUNT
 from sources.declaration import Catalogue, Item
 from sources.fault import Fault, FaultyConfiguration, nearest
 
@@ -47,6 +50,7 @@ class Need:
     `alone`: needed only where the field's selection names no item itself. `leads_to`: whom what
     is selected below is asked of, where that is somebody else. `household` is needed of every
     member too, whom `leads` lead to. With a `derivation` all of it is worked with and not shown.
+    Rows may be chosen and put in order by `columns`.
     With `relations` it needs no item, but a purpose of one of them.
     """
 
@@ -56,6 +60,7 @@ class Need:
     household: tuple[Item, ...] = ()
     leads: tuple[Item, ...] = ()
     derivation: str | None = None
+    columns: tuple[Item, ...] = ()
     relations: frozenset[str] = frozenset()
 
 
@@ -71,7 +76,8 @@ class HubSchema:
     @cached_property
     def derivations(self) -> frozenset[str]:
         """The derived answers that a register may name."""
-        return frozenset(need.derivation for need in self.needs.values() if need.derivation)
+        names = {need.derivation for need in self.needs.values() if need.derivation}
+        return frozenset(names - {COUNT})
 
 
 def build(catalogue: Catalogue) -> HubSchema:
@@ -125,16 +131,17 @@ def _marks(schema: GraphQLSchema) -> dict[tuple[str, str], Needs]:
 
 def _need(catalogue: Catalogue, mark: Needs) -> Need:
     match mark:
-        case Place(place):
-            return Need(catalogue.at(place))
         case Leads(place, to):
             return Need(catalogue.at(place), leads_to=to)
-        case Items(names, if_alone):
-            items = tuple(catalogue.items[name] for name in names)
-            return Need(alone=items) if if_alone else Need(items)
+        case Listed(names):
+            columns = tuple(catalogue.items[name] for name in names)
+            return Need(alone=columns, columns=columns)
+        case Counted(names):
+            columns = tuple(catalogue.items[name] for name in names)
+            return Need(items=columns[:1], columns=columns, derivation=COUNT)
         case Rows(prefix):
             return Need(alone=tuple(_below(catalogue, prefix)))
-        case Area():
+        case Place() | Items() | Area():
             return Need(tuple(_inputs(catalogue, [mark])))
         case OfHousehold(own, members) | Derived(own=own, members=members):
             return Need(

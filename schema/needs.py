@@ -40,10 +40,26 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """The named items; `if_alone` makes them needed only where nothing below is selected."""
+    """The named items."""
 
     names: tuple[str, ...]
-    if_alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An agency's list of these columns: needs those selected; selected with none, all of them.
+
+    Its rows may be chosen and put in order by columns, which are uses of their own.
+    """
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many rows an agency's list of these columns has: it is counted by its first column."""
+
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +104,9 @@ class Acts:
 
 
 Inputs = Place | Area | Items
-Needs = Place | Area | Rows | Items | Leads | Covered | OfHousehold | Derived | Acts
+Needs = (
+    Place | Area | Rows | Items | Listed | Counted | Leads | Covered | OfHousehold | Derived | Acts
+)
 Group = Literal["recipient", "applicant", "member", "case"]
 
 

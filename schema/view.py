@@ -145,6 +145,10 @@ class Keyed:
         self.key = key
         self.derivation = derivation
 
+    def using(self, use: str) -> Keyed:
+        """The same, read to choose, sort or count rows, which is a use of its own."""
+        return Keyed(self.view, self.key, use)
+
     @property
     def subject(self) -> str:
         """Whom what is read is about."""
@@ -186,7 +190,7 @@ class Keyed:
     def release(self, item: Item) -> None:
         """Remember that the item of this key is released, and with it that there is a record."""
         if self.derivation is not None:
-            self.view.derived.setdefault(self.key, set()).add(self.derivation)
+            self.view.derived.setdefault(self.subject, set()).add(self.derivation)
             return
         released = self.view.released.setdefault(self.subject, set())
         released.update((item.name, exists_name(item)))
@@ -274,13 +278,17 @@ class Linked(Keyed):
     """
 
     def __init__(self, owner: Keyed, key: str) -> None:
-        super().__init__(owner.view, key)
+        super().__init__(owner.view, key, owner.derivation)
         self.owner = owner
 
     @property
     def subject(self) -> str:
         """The person whose it is."""
         return self.owner.subject
+
+    def using(self, use: str) -> Keyed:
+        """The same, read by the leave to use what is the person's so."""
+        return Linked(self.owner.using(use), self.key)
 
     def check(self, item: Item) -> None:
         """Raise NotKnown where the item may not be read, of this person or at all."""
@@ -314,6 +322,10 @@ class Row:
         self.answer = answer
         self.columns = columns
         self.values = values
+
+    def by(self, owner: Keyed) -> Row:
+        """The same row, read by another owner's leave."""
+        return Row(owner, self.answer, self.columns, self.values)
 
     def value(self, item: Item) -> Any:
         """The value of a column, to be released. Raises NotKnown."""

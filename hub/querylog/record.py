@@ -331,7 +331,6 @@ def _now() -> str:
 
 def _denied(decisions: Sequence[Decision]) -> list[dict[str, str]]:
     return [
-        {"item": entry.item, "rule": entry.rule}
-        | ({} if entry.derivation is None else {"derivation": entry.derivation})
+        {"item": entry.item, "rule": entry.rule} | ({} if entry.use is None else {"use": entry.use})
         for entry in decisions
     ]

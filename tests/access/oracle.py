@@ -96,7 +96,8 @@ class Oracle:
         disclosed = self._disclosed(outcome)
         for subject, items in disclosed.items():
             assert items <= granted, f"disclosed of {subject} beyond the grant: {items - granted}"
-        self._judge_wire(exchange, granted, lookups)
+        derivable = exchange.intents[0]["derivable"] if exchange.intents else {}
+        self._judge_wire(exchange, granted.union(*derivable.values()), lookups)
         reading = _Reading(self, exchange)
         shown = reading.read()
         self._judge_disclosed(shown, disclosed, granted)

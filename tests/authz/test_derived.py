@@ -93,7 +93,7 @@ def test_an_item_it_is_worked_out_from_is_still_denied_to_be_seen(
         tmp_path, catalogue, f'[allow]\ncategories = ["existence"]\nderivations = ["{TEST}"]\n'
     )
     verdict = decide(CASEWORKER, named, replace(ASKED, own=("tax.exists", "tax.pay")), TODAY)
-    assert [(found.item, found.derivation) for found in verdict.denied] == [("tax.pay", None)]
+    assert [(found.item, found.use) for found in verdict.denied] == [("tax.pay", None)]
     assert "tax.pay" not in verdict.granted
 
 
@@ -108,7 +108,7 @@ def test_without_a_name_every_item_has_to_be_allowed_by_itself(
             allowed=False,
             rule="`pension` does not name it",
             remedy=f"leave `{TEST}` out, or ask under a purpose that allows it",
-            derivation=TEST,
+            use=TEST,
         ),
     )
     assert verdict.derivable == {TEST: ALL - {"tax.land"}}
@@ -122,7 +122,7 @@ def test_what_is_released_reduced_is_worked_with_for_a_named_answer_only(
     )
     rules += 'categories = ["income"]\n'
     verdict = decide(CASEWORKER, purpose(tmp_path, catalogue, rules.format("")), ASKED, TODAY)
-    assert [(found.item, found.derivation) for found in verdict.denied] == [("tax.pay", TEST)]
+    assert [(found.item, found.use) for found in verdict.denied] == [("tax.pay", TEST)]
     assert "to work with it, `meansTest.result` has to be allowed" in verdict.denied[0].rule
     named = purpose(tmp_path, catalogue, rules.format(f'derivations = ["{TEST}"]'))
     assert decide(CASEWORKER, named, ASKED, TODAY).denied == ()
