@@ -86,7 +86,13 @@ class SoapAdapter:
             answered.check()
         records = Records(self._decoder(tuple(item.name for item in question.items)), question.keys)
         # A large answer takes its time to be read, which others need not wait for.
-        await asyncio.to_thread(self._read, answered.content, question, records)
+        try:
+            await asyncio.to_thread(self._read, answered.content, question, records)
+        except ContractBroken as error:
+            if answered.status != 500:
+                raise
+            # A failure without a SOAP fault is of whatever stands before the service.
+            raise SourceUnavailable("the source answered 500") from error
         return records.reply()
 
     def _envelope(self, question: Question) -> tuple[bytes, dict[str, str]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from sources.adapter import BROKEN, Record
+from sources.adapter import BROKEN
 from sources.conformance.setting import Failed, Setting, told
 from sources.declaration import Item
 
@@ -51,29 +51,40 @@ async def gives_values_as_the_agency_holds_them(setting: Setting) -> None:
         keys = setting.known(min(setting.source.batch, 100), subject)
         reply = await setting.reply(keys, items, subject)
         held = await setting.held(keys, items, subject)
-        for item in items:
-            for key in keys:
-                _check_value(item, reply.records.get(key), held[key])
+        lists = {item.path[0] for item in items if len(item.path) == 2}
+        for key in keys:
+            record = reply.records.get(key)
+            if record is None:
+                raise Failed("a person whom the agency knows has no record")
+            for item in items:
+                if len(item.path) == 1:
+                    _compare(item, record.values.get(item.path[0], BROKEN), held[key][item.path[0]])
+            for name in lists:
+                columns = [item for item in items if item.path[:1] == (name,) and item.path[1:]]
+                _compare_rows(columns, record.values.get(name, BROKEN), held[key][name])
 
 
-def _check_value(item: Item, record: Record | None, held: Mapping[str, Any]) -> None:
-    if record is None:
-        raise Failed("a person whom the agency knows has no record")
-    if not item.path:
-        return
-    found, meant = record.values.get(item.path[0], BROKEN), held[item.path[0]]
-    if len(item.path) == 1:
-        _compare(item, found, meant)
-        return
+def _compare_rows(columns: Sequence[Item], found: Any, meant: Sequence[Mapping[str, Any]]) -> None:
+    """The rows are those that the agency holds, in whatever order it declares them to be."""
+    first = columns[0]
     if not isinstance(found, list) or len(found) != len(meant):
-        raise Failed(f"`{item.name}`: the list does not have the rows that the agency holds")
-    for row, entry in zip(found, meant, strict=True):
-        _compare(item, row.get(item.path[1], BROKEN), entry[item.path[1]])
+        raise Failed(f"`{first.name}`: the list does not have the rows that the agency holds")
+    expected = [
+        {item.path[1]: _expected(item, row[item.path[1]]) for item in columns} for row in meant
+    ]
+    for row in found:
+        if row in expected:
+            expected.remove(row)
+            continue
+        for item in columns:
+            near = expected[0][item.path[1]]
+            _compare(item, row.get(item.path[1], BROKEN), near, decoded=True)
+        raise Failed(f"`{first.name}`: a row is not as the agency holds it")
 
 
-def _compare(item: Item, found: Any, meant: Any) -> None:
+def _compare(item: Item, found: Any, meant: Any, *, decoded: bool = False) -> None:
     """Values are personal even where they are made: what is told is the item and the type."""
-    expected = _expected(item, meant)
+    expected = meant if decoded else _expected(item, meant)
     if expected is None and found is None:
         return
     if found is BROKEN or (expected is not None and not isinstance(found, _TYPES[item.type])):

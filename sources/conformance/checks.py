@@ -30,6 +30,7 @@ def _fault(mode: str, shows: str, run: Run, grade: Grade = "bronze") -> Check:
 
 _BROKEN = (ContractBroken,)
 _EITHER = (SourceUnavailable, ContractBroken)
+_ANY = (*_EITHER, SourceRefused)
 
 CHECKS: tuple[Check, ...] = (
     Check("answers", "bronze", "people it knows have records", answers.answers_at_all),
@@ -68,7 +69,7 @@ CHECKS: tuple[Check, ...] = (
     _fault("garbage", "broken contract", faults.fails_as("garbage", *_BROKEN)),
     _fault("redirect", "broken contract", faults.fails_as("redirect", *_BROKEN)),
     _fault("half-body", "down or broken", faults.fails_as("half-body", *_EITHER)),
-    _fault("error-in-200", "down or broken", faults.fails_as("error-in-200", *_EITHER)),
+    _fault("error-in-200", "is no answer", faults.fails_as("error-in-200", *_ANY)),
     _fault("error", "down", faults.fails_as("error", SourceUnavailable)),
     _fault("busy", "down, and until when", faults.fails_as("busy", SourceUnavailable), "silver"),
     _fault("refused", "refused", faults.fails_as("refused", SourceRefused), "silver"),

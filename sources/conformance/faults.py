@@ -7,7 +7,7 @@ error texts that tell of a person.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from sources.adapter import (
     BROKEN,
@@ -17,9 +17,10 @@ from sources.adapter import (
     SourceTimeout,
 )
 from sources.conformance.setting import Failed, Outcome, Setting, told
+from sources.declaration import Item
 
 Check = Callable[[Setting], Awaitable[None]]
-_GRACE = 0.5
+_GRACE = 1.0
 """Seconds that an adapter has to let go once the deadline has passed."""
 
 
@@ -52,7 +53,9 @@ async def drops_what_was_not_asked(setting: Setting) -> None:
             raise Failed(f"{len(extra)} items that nobody asked for were kept")
         if any(value is BROKEN for value in record.values.values()):
             raise Failed("what was asked for was lost with what was not")
-    _counted(reply, "extra-item")
+    # The DCI interfaces have no way to ask for some of a record's attributes.
+    if setting.source.adapter != "dci":
+        _counted(reply, "extra-item")
     await _recovers(setting)
 
 
@@ -85,16 +88,16 @@ def breaks_values(mode: str) -> Check:
     """A check that values spoilt in a way are known to be broken, never zero and never none."""
 
     async def check(setting: Setting) -> None:
-        items = [item for item in setting.items() if len(item.path) < 2][:4]
-        outcome = await _broken(setting, mode, items)
+        outcome = await _broken(setting, mode, number=20)
         if outcome.error is not None:
             _of(outcome, ContractBroken)
         else:
             reply = _reply(outcome)
-            values = [value for one in reply.records.values() for value in one.values.values()]
-            if not any(value is BROKEN for value in values):
+            values = (value for one in reply.records.values() for value in one.values.values())
+            if not any(map(_is_broken, values)):
                 raise Failed(f"spoilt values were taken as they came: {told(reply.breaches)}")
-            _counted(reply, mode)
+            # A list that lacks is a list of the wrong type.
+            _counted(reply, mode, "wrong-type")
         await _recovers(setting)
 
     check.__doc__ = f"With the fault `{mode}` values are unavailable, and counted."
@@ -119,7 +122,7 @@ async def takes_no_duplicates(setting: Setting) -> None:
 
 async def keeps_the_deadline(setting: Setting) -> None:
     """A slow agency is left at the deadline, and asked again afterwards."""
-    late = setting.source.timeout + 1.5
+    late = setting.source.timeout + 3
     try:
         await setting.fault("slow", int(late * 1000))
         outcome = await setting.ask(setting.batch(2), setting.items())
@@ -163,12 +166,20 @@ async def _telling_values(setting: Setting) -> set[str]:
     return {value for value in values if isinstance(value, str) and len(value.encode()) > 8}
 
 
-async def _broken(setting: Setting, mode: str, items: object = None) -> Outcome:
+def _is_broken(value: object) -> bool:
+    if isinstance(value, list):
+        return any(column is BROKEN for row in value for column in row.values())
+    return value is BROKEN
+
+
+async def _broken(
+    setting: Setting, mode: str, items: Sequence[Item] | None = None, number: int = 2
+) -> Outcome:
     """Ask while the agency breaks in a way; it works again afterwards."""
     asked = setting.items() if items is None else items
     await setting.fault(mode)
     try:
-        return await setting.ask(setting.batch(2), tuple(asked))  # type: ignore[arg-type]
+        return await setting.ask(setting.batch(number), asked)
     finally:
         await setting.fault("none")
 
@@ -199,6 +210,6 @@ def _given(outcome: Outcome) -> str:
     return f"{records} records" if records else "nobody has a record"
 
 
-def _counted(reply: Reply, kind: str) -> None:
-    if not reply.breaches.get(kind):
-        raise Failed(f"no breach `{kind}` was counted")
+def _counted(reply: Reply, *kinds: str) -> None:
+    if not reply.breaches.keys() & set(kinds):
+        raise Failed(f"no breach `{kinds[0]}` was counted")

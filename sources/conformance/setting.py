@@ -112,14 +112,18 @@ class Setting:
         items: Sequence[Item],
         context: Context = CONTEXT,
         subject: Subject | None = None,
+        patience: float = 1.0,
     ) -> Outcome:
-        """Ask as the hub does: within the source's deadline. What is no SourceError is raised."""
+        """Ask as the hub does: within the source's deadline, or some times that.
+
+        Raises Failed for an error that is no SourceError.
+        """
         question = Question(subject or self.subject, tuple(keys), tuple(items), context)
         started = time.perf_counter()
         reply: Reply | None = None
         failure: SourceError | None = None
         try:
-            async with asyncio.timeout(self.source.timeout):
+            async with asyncio.timeout(self.source.timeout * patience):
                 reply = await self.adapter.ask(question)
         except TimeoutError:
             failure = SourceTimeout("the source did not answer in time")

@@ -76,8 +76,15 @@ def _calls(source: str, path: Path) -> Iterator[Access]:
 
 
 def _statements(source: str, path: Path) -> Iterator[Access]:
-    _await_rest(path)
     tables = {table.name: tuple(table.columns) for table in REGISTERS[source]}
+    return read_statements(source, path, tables)
+
+
+def read_statements(
+    source: str, path: Path, tables: Mapping[str, tuple[str, ...]]
+) -> Iterator[Access]:
+    """The reader's statements of a server's log, by the columns of its tables."""
+    _await_rest(path)
     for entry in _lines(path):
         if entry.get("user") != _READER or not _PREFIX.match(entry.get("message", "")):
             continue

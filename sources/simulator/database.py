@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -41,9 +41,9 @@ async def serve_database(
     loop.add_signal_handler(signal.SIGUSR2, cluster.resume, server)
     try:
         if not loaded.exists():
-            await _load(place, server, keeper)
+            await load(place, server, keeper, REGISTERS[place.name])
             loaded.write_text(json.dumps(identity), "utf-8")
-        await _set_password(place.name, server, keeper, token)
+        await set_password(place.name, server, keeper, token)
         password = quote(token, safe="")
         url = f"postgresql+asyncpg://{READER}:{password}@{HOST}:{server.port}/{place.name}"
         tell_ready(url, place.directory / STATEMENTS)
@@ -68,7 +68,7 @@ def _identity(population: Path) -> dict[str, Any]:
     return {name: manifest.get(name) for name in ("people", "seed", "version", "reference_date")}
 
 
-async def _load(place: Place, server: cluster.Server, keeper: str) -> None:
+async def load(place: Place, server: cluster.Server, keeper: str, tables: Iterable[Table]) -> None:
     """Make the database, its tables and views, and the role that may read the views."""
     connection = await cluster.connect(server, keeper, "postgres")
     await connection.execute(f'CREATE DATABASE "{place.name}"')
@@ -89,7 +89,7 @@ async def _load(place: Place, server: cluster.Server, keeper: str) -> None:
             f"REVOKE ALL ON SCHEMA public FROM PUBLIC; CREATE SCHEMA register; "
             f"CREATE SCHEMA shared; GRANT USAGE ON SCHEMA shared TO {READER}"
         )
-        for table in REGISTERS[place.name]:
+        for table in tables:
             await _load_table(connection, population, table)
         await connection.execute("ANALYZE; CHECKPOINT")
     finally:
@@ -133,7 +133,7 @@ def _texts(cells: Cells) -> list[str]:
     return ["\\N" if cell is None else str(cell) for cell in cells]
 
 
-async def _set_password(name: str, server: cluster.Server, keeper: str, token: str) -> None:
+async def set_password(name: str, server: cluster.Server, keeper: str, token: str) -> None:
     """The reader's password is the token of this start."""
     connection = await cluster.connect(server, keeper, name)
     statement = await connection.fetchval(

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from sources.declaration import Source
+from sources.simulator.declared.soap import write_wsdl
 from sources.simulator.declared.stand import filled, variables
 from sources.simulator.place import HOST
 
@@ -58,10 +59,13 @@ def credentials(source: Source, port: int, token: str, directory: Path) -> Crede
     prefix = address_prefix(source)
     url = f"{scheme(source)}://{HOST}:{port}"
     environment = dict.fromkeys(variables(table), token)
-    environment |= dict.fromkeys(variables(table["url"]), url)
+    environment |= dict.fromkeys(address_variables(source, "url"), url)
     oauth2 = table.get("oauth2", {})
     if own := variables(oauth2.get("token_url", "")) - variables(table["url"]):
         environment |= dict.fromkeys(own, f"{url}/_token")
+    if wsdl := variables(table.get("wsdl", "")):
+        write_wsdl(source, url, directory / "service.wsdl")
+        environment |= dict.fromkeys(wsdl, str(directory / "service.wsdl"))
     environment |= _key_files(table, directory)
     tls, files = _tls(table.get("tls", {}), directory)
     environment |= files
@@ -76,15 +80,20 @@ def credentials(source: Source, port: int, token: str, directory: Path) -> Crede
     )
 
 
-def address_prefix(source: Source) -> str:
-    """The path within the declared address. Raises ValueError where it names no variable."""
-    start, end, path = source.adapter_table["url"].partition("}")
-    if not (start.startswith("${") and end):
+def address_variables(source: Source, key: str) -> set[str]:
+    """The variables that say where the agency is. Raises ValueError where there is none."""
+    text = source.adapter_table[key]
+    if not text.startswith("${"):
         raise ValueError(
             f"{source.file}: the address is written out; "
-            f'write it as `url = "${{{source.name.upper()}_URL}}"`'
+            f'write it as `{key} = "${{{source.name.upper()}_{key.upper()}}}"`'
         )
-    return str(path).rstrip("/")
+    return variables(text.partition("}")[0] + "}")
+
+
+def address_prefix(source: Source) -> str:
+    """The path within the declared address."""
+    return str(source.adapter_table["url"].partition("}")[2]).rstrip("/")
 
 
 def _key_files(table: Mapping[str, Any], directory: Path) -> dict[str, str]:

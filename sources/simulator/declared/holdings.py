@@ -59,6 +59,10 @@ class Holdings:
             for place, (key, _) in enumerate(known)
         ]
 
+    def cases(self) -> list[str]:
+        """The references of all cases."""
+        return list(self._cases)
+
     def some(self, number: int, subject: Subject = "person") -> list[str]:
         """Keys that the agency knows, the demo's shaped persons first."""
         keys = self._all(subject)[: number * 3]

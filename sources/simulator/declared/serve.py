@@ -15,18 +15,27 @@ import uvloop
 from sources.declaration import Source, read_catalogue
 from sources.fault import FaultyConfiguration, nearest
 from sources.simulator.declared.control import Control
+from sources.simulator.declared.database import DatabaseStand
+from sources.simulator.declared.dci import DciSpeaker
 from sources.simulator.declared.faults import usual_fault
+from sources.simulator.declared.files import FileStand
+from sources.simulator.declared.graphql import GraphqlSpeaker
 from sources.simulator.declared.holdings import Holdings
 from sources.simulator.declared.http import HttpStand, Server, Speaker, listening
 from sources.simulator.declared.rest import RestSpeaker, XroadSpeaker
+from sources.simulator.declared.soap import SoapSpeaker
 from sources.simulator.declared.stand import Stand
+from sources.simulator.place import Place
 from sources.simulator.population import Population, read_manifest
 
 _SPEAKERS: Mapping[str, Callable[[Source], Speaker]] = {
     "rest": RestSpeaker,
     "xroad": XroadSpeaker,
+    "graphql": GraphqlSpeaker,
+    "dci": DciSpeaker,
+    "soap": SoapSpeaker,
 }
-ADAPTERS = (*_SPEAKERS,)
+ADAPTERS = (*_SPEAKERS, "sql", "file")
 """The adapters whose protocols a stand-in speaks."""
 
 
@@ -81,7 +90,7 @@ async def _serve(
     stands: dict[str, tuple[Stand, Holdings]] = {}
     for source in sources:
         holdings = Holdings(source, population)
-        stands[source.name] = (_stand(source, holdings, token, places.run), holdings)
+        stands[source.name] = (_stand(source, holdings, token, places), holdings)
     door = Server(uvicorn.Config(Control(stands, usual).app(), lifespan="off", log_level="warning"))
     listener = listening(0)
     serving = asyncio.create_task(door.serve(sockets=[listener]))
@@ -102,9 +111,14 @@ async def _serve(
     return 0
 
 
-def _stand(source: Source, holdings: Holdings, token: str, run: Path) -> Stand:
-    directory = run / source.name
+def _stand(source: Source, holdings: Holdings, token: str, places: Places) -> Stand:
+    place = Place(source.name, places.population, places.run)
+    directory = place.directory
     directory.mkdir(parents=True, exist_ok=True)
+    if source.adapter == "sql":
+        return DatabaseStand(source, holdings, token, place)
+    if source.adapter == "file":
+        return FileStand(source, holdings, directory)
     speaker = _SPEAKERS[source.adapter](source)
     return HttpStand(source, holdings, speaker, token, directory / "access.jsonl")
 
