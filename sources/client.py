@@ -7,6 +7,7 @@ agency's goes into an error: it could tell of a person.
 from __future__ import annotations
 
 import asyncio
+import base64
 import datetime
 import email.utils
 import functools
@@ -17,7 +18,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import quote_plus, urlencode, urljoin, urlsplit
 
 import aiohttp
 import orjson
@@ -294,7 +295,9 @@ class Tokens:
             form |= {"client_id": named[0], "client_secret": named[1]}
         headers = CIMultiDict({"Content-Type": "application/x-www-form-urlencoded"})
         if table.credentials == "header":
-            headers["Authorization"] = aiohttp.BasicAuth(*named, encoding="utf-8").encode()
+            # Each is encoded as in a form first (RFC 6749, section 2.3.1).
+            pair = ":".join(map(quote_plus, named)).encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
         request = Request("POST", expand(table.token_url), headers, urlencode(form).encode())
         answered = await self._client.read(request, _LONGEST_TOKEN)
         if answered.status >= 500:
@@ -347,4 +350,10 @@ class Signing:
         covers = [
             name for name in self._table.covers if name.startswith("@") or name in request.headers
         ]
-        self._signer.sign(request, key_id=self._key_id, covered_component_ids=covers, label="hub")
+        self._signer.sign(
+            request,
+            key_id=self._key_id,
+            covered_component_ids=covers,
+            label="hub",
+            use_existing_digest=True,
+        )

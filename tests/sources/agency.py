@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,25 +25,29 @@ class Agency:
     """What the agency answers next, and all it was asked.
 
     `answers` are used in order, the last for good; an empty one closes the connection unanswered,
-    and with None no answer ever comes. `respond`, where given, makes them from what was asked.
+    and with None no answer ever comes. `respond` and `respond_to`, where given, make
+    them from the body that was asked with, and from all that was asked.
     `requests_per_connection` is after how many it closes, without a word of it in its answer.
     """
 
     answers: list[bytes | None]
     requests_per_connection: int = 1_000
     respond: Callable[[Any], bytes] | None = None
+    respond_to: Callable[[Asked], bytes] | None = None
     asked: list[Asked] = field(default_factory=list)
     connections: int = 0
     url: str = ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             for _ in range(self.requests_per_connection):
                 self.asked.append(await _read(reader))
                 answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
                 if self.respond is not None:
                     answer = self.respond(self.asked[-1].body)
+                if self.respond_to is not None:
+                    answer = self.respond_to(self.asked[-1])
                 if answer is None:
                     await reader.read()
                 if not answer:
@@ -64,10 +69,11 @@ async def _read(reader: asyncio.StreamReader) -> Asked:
 
 
 @contextlib.asynccontextmanager
-async def serving(agency: Agency) -> AsyncIterator[Agency]:
-    """Serve the agency on a free port of loopback."""
-    server = await asyncio.start_server(agency.serve, "127.0.0.1", 0)
-    agency.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+async def serving(agency: Agency, tls: ssl.SSLContext | None = None) -> AsyncIterator[Agency]:
+    """Serve the agency on a free port of loopback, over TLS where that is given."""
+    server = await asyncio.start_server(agency.serve, "127.0.0.1", 0, ssl=tls)
+    scheme = "http" if tls is None else "https"
+    agency.url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield agency
     finally:

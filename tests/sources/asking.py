@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,9 +87,10 @@ async def asking(
     *answers: bytes | None,
     source: str = "",
     items: str = ITEMS,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Asking]:
     """An agency that answers so, asked through an adapter; `URL` in the table is its address."""
-    async with serving(Agency(list(answers) or [b""])) as agency:
+    async with serving(Agency(list(answers) or [b""]), tls) as agency:
         found = declared(folder, adapter, table.replace("URL", agency.url), source, items)
         made = ADAPTERS[adapter](found)
         try:
