@@ -9,46 +9,30 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from graphql import FieldNode, GraphQLError, GraphQLObjectType, OperationType
+from graphql import FieldNode, GraphQLError, GraphQLObjectType, OperationType, VariableNode
 from graphql.execution.values import get_argument_values
 from strawberry import ID
 
 from authz.decide import Verdict, unusable
 from authz.register import Purpose
 from hub.about import About
+from hub.acting import Acting, Arguments
 from hub.documents import variable_values
 from hub.errors import RequestRefused, error, refused
 from hub.operation import Encode, Hub, Request
 from hub.oversight import approvals, notices, uses
-from hub.oversight.ledger import Ledger
 from hub.plan import Plan
 from hub.project import Reading, project
 from hub.querylog.record import Because
+from hub.reading.acts import READINGS, told
 from schema import oversight as shown
 from schema.view import View
 
 MOST_REASON = 1_000
 """Characters of a reason or a note."""
 _KEY = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}\Z")
-
-Arguments = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Acting:
-    """Who acts, by which purpose, with which arguments."""
-
-    hub: Hub
-    about: About
-    purpose: Purpose
-    arguments: Arguments
-
-    @property
-    def ledger(self) -> Ledger:
-        return self.hub.ledger
 
 
 async def act(hub: Hub, request: Request, plan: Plan, about: About, encode: Encode) -> bytes:
@@ -65,10 +49,11 @@ async def act(hub: Hub, request: Request, plan: Plan, about: About, encode: Enco
         entry.facts["acts"] = {
             name: given.get("request", given.get("use")) for name, given in fields.items()
         }
+        entry.facts |= told(fields)
         await entry.intend(people, cases, Verdict(frozenset(), ()), ())
         done = {}
         for name, given in fields.items():
-            done[name] = await _ACTS[name](_Acting(hub, about, usable, given))
+            done[name] = await _ACTS[name](Acting(hub, about, usable, given, entry))
         entry.facts["acts"] = {name: getattr(made, "id", None) for name, made in done.items()}
         view = View.empty(hub.schema.catalogue)
         projected = project(about.shown, plan, request.variables, Reading(view, about, done))
@@ -93,6 +78,9 @@ def _arguments(hub: Hub, request: Request, plan: Plan) -> dict[str, Arguments]:
     root = _root(hub, plan)
     found: dict[str, Arguments] = {}
     for node in plan.acts:
+        _check_hidden(node)
+        if node.name.value in found:
+            raise refused("BAD_REQUEST", f"`{node.name.value}` stands twice: ask once")
         try:
             found[node.name.value] = get_argument_values(
                 root.fields[node.name.value], node, variables
@@ -101,6 +89,13 @@ def _arguments(hub: Hub, request: Request, plan: Plan) -> dict[str, Arguments]:
             message = f"an argument of `{node.name.value}` is missing or of the wrong type"
             raise refused("BAD_VARIABLES", message) from wrong
     return found
+
+
+def _check_hidden(node: FieldNode) -> None:
+    """Whom a log is searched for stands in no document: documents are kept."""
+    for argument in node.arguments or ():
+        if argument.name.value == "subject" and not isinstance(argument.value, VariableNode):
+            raise refused("BAD_VARIABLES", "give `subject` by a variable, not in the document")
 
 
 def _is_plain(plan: Plan) -> bool:
@@ -142,13 +137,14 @@ def _about(fields: Mapping[str, Arguments]) -> tuple[list[str], list[str]]:
     cases: list[str] = []
     for given in fields.values():
         people += [given["recipient"]] if "recipient" in given else given.get("recipients") or []
+        people += [given["subject"]] if given.get("subject") is not None else []
         cases += [given["case"]] if given.get("case") is not None else []
     if not all(_KEY.match(key) for key in (*people, *cases)):
         raise refused("BAD_VARIABLES", "what is named is no id of a recipient or a case")
     return people, cases
 
 
-async def _request_approval(acting: _Acting) -> shown.ApprovalRequest:
+async def _request_approval(acting: Acting) -> shown.ApprovalRequest:
     given = acting.arguments
     wanted = approvals.Wanted(
         tuple(given.get("recipients") or ()), given.get("case"), given["reason"].strip()
@@ -159,7 +155,7 @@ async def _request_approval(acting: _Acting) -> shown.ApprovalRequest:
     return _request(made)
 
 
-async def _approve(acting: _Acting) -> shown.ApprovalRequest:
+async def _approve(acting: Acting) -> shown.ApprovalRequest:
     given = acting.arguments
     decided = approvals.Decided(
         request=given["request"],
@@ -172,7 +168,7 @@ async def _approve(acting: _Acting) -> shown.ApprovalRequest:
     return _request(await approvals.approve(acting.ledger, acting.about.caller, register, decided))
 
 
-async def _open_break_glass(acting: _Acting) -> shown.ReviewedUse:
+async def _open_break_glass(acting: Acting) -> shown.ReviewedUse:
     given = acting.arguments
     opened = await uses.open_glass(
         acting.ledger,
@@ -184,8 +180,8 @@ async def _open_break_glass(acting: _Acting) -> shown.ReviewedUse:
     return _use(opened)
 
 
-def _reviewing(kind: uses.Kind) -> Callable[[_Acting], Awaitable[shown.ReviewedUse]]:
-    async def review(acting: _Acting) -> shown.ReviewedUse:
+def _reviewing(kind: uses.Kind) -> Callable[[Acting], Awaitable[shown.ReviewedUse]]:
+    async def review(acting: Acting) -> shown.ReviewedUse:
         given = acting.arguments
         found = uses.Review(given["use"], kind, given["finding"].value, given["note"])
         return _use(await uses.close_review(acting.ledger, acting.about.caller, found))
@@ -193,7 +189,7 @@ def _reviewing(kind: uses.Kind) -> Callable[[_Acting], Awaitable[shown.ReviewedU
     return review
 
 
-async def _waiting(acting: _Acting) -> shown.Waiting:
+async def _waiting(acting: Acting) -> shown.Waiting:
     ledger, caller = acting.ledger, acting.about.caller
     to_decide = await approvals.approvals_to_decide(ledger, caller, acting.hub.register)
     to_review = await uses.uses_to_review(ledger, caller)
@@ -203,7 +199,7 @@ async def _waiting(acting: _Acting) -> shown.Waiting:
     )
 
 
-async def _own_uses(acting: _Acting) -> shown.OwnUses:
+async def _own_uses(acting: Acting) -> shown.OwnUses:
     ledger, caller = acting.ledger, acting.about.caller
     requests, own = (
         await approvals.own_approvals(ledger, caller),
@@ -216,7 +212,7 @@ async def _own_uses(acting: _Acting) -> shown.OwnUses:
     )
 
 
-async def _notices(acting: _Acting) -> list[shown.Notice]:
+async def _notices(acting: Acting) -> list[shown.Notice]:
     return [
         shown.Notice(
             at=_time(found.at),
@@ -229,7 +225,7 @@ async def _notices(acting: _Acting) -> list[shown.Notice]:
     ]
 
 
-_ACTS: Mapping[str, Callable[[_Acting], Awaitable[Any]]] = {
+_ACTS: Mapping[str, Callable[[Acting], Awaitable[Any]]] = {
     "requestApproval": _request_approval,
     "approve": _approve,
     "openBreakGlass": _open_break_glass,
@@ -238,6 +234,7 @@ _ACTS: Mapping[str, Callable[[_Acting], Awaitable[Any]]] = {
     "waiting": _waiting,
     "ownUses": _own_uses,
     "notices": _notices,
+    **READINGS,
 }
 
 

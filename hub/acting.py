@@ -1,0 +1,31 @@
+"""What one field is acted by: who acts, by which purpose, with which arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from authz.register import Purpose
+from hub.about import About
+from hub.operation import Hub
+from hub.oversight.ledger import Ledger
+from hub.querylog.record import Entry
+
+Arguments = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """Who acts, by which purpose, with which arguments; `entry` are the operation's records."""
+
+    hub: Hub
+    about: About
+    purpose: Purpose
+    arguments: Arguments
+    entry: Entry
+
+    @property
+    def ledger(self) -> Ledger:
+        """The store of approvals, reviews and notices."""
+        return self.hub.ledger

@@ -1,0 +1,128 @@
+"""Finds records of the query log by who, where, why, about whom, what and when."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import datetime
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from hub.errors import refused
+from hub.querylog.store import LogUnavailable, Store, Stored
+from hub.querylog.tables import INDEX_ABOUT, INDEX_ITEMS, INDEX_RECORD
+
+MOST = 100
+"""Records of one page."""
+SECONDS = 60.0
+"""Seconds that a search or an indicator may take."""
+UNDER_WAY = ("INTENT", "WITHDRAWN")
+"""Kinds of records that are found by their operation only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What records are looked for by; what is None does not matter.
+
+    `subject` and `case` are pseudonyms, `released` is set where something of the subject has to
+    have been released, and `found` selects the places in the tree that are looked among.
+    """
+
+    person: str | None = None
+    office: str | None = None
+    purpose: str | None = None
+    subject: bytes | None = None
+    case: bytes | None = None
+    item: str | None = None
+    outcome: str | None = None
+    since: datetime.datetime | None = None
+    until: datetime.datetime | None = None
+    released: bool = False
+    found: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Records, the newest first, and the place before which the next page begins."""
+
+    records: tuple[Stored, ...]
+    before: int | None
+
+
+async def find(store: Store, search: Search, first: int, before: int | None = None) -> Page:
+    """The newest records that fit, before a place in the tree. Raises LogUnavailable."""
+    query = places(search).order_by(INDEX_RECORD.c.idx.desc()).limit(first + 1)
+    if before is not None:
+        query = query.where(INDEX_RECORD.c.idx < before)
+    async with connected(store.engine) as connection:
+        found = [int(row.idx) for row in await connection.execute(query)]
+    shown = found[:first]
+    records = await store.read(shown)
+    records.reverse()
+    return Page(tuple(records), shown[-1] if len(found) > first else None)
+
+
+def places(search: Search) -> sa.Select[tuple[int]]:
+    """The places in the tree of the records that fit."""
+    record = INDEX_RECORD.c
+    query = sa.select(record.idx).where(record.kind.not_in(UNDER_WAY))
+    for column in (record.person, record.office, record.purpose, record.outcome):
+        wanted = getattr(search, column.name)
+        if wanted is not None:
+            query = query.where(column == wanted)
+    if search.since is not None:
+        query = query.where(record.at >= milliseconds(search.since))
+    if search.until is not None:
+        query = query.where(record.at < milliseconds(search.until))
+    if search.item is not None:
+        sets = sa.select(INDEX_ITEMS.c["items"]).where(INDEX_ITEMS.c.item == search.item)
+        query = query.where(record["items"].in_(sets))
+    people = ("released",) if search.released else ("released", "asked")
+    for pseudonym, parts in ((search.subject, people), (search.case, ("case",))):
+        if pseudonym is not None:
+            about = sa.select(INDEX_ABOUT.c.idx).where(
+                INDEX_ABOUT.c.pseudonym == pseudonym, INDEX_ABOUT.c.part.in_(parts)
+            )
+            query = query.where(record.idx.in_(about))
+    return query if search.found is None else query.where(record.idx.in_(search.found))
+
+
+@contextlib.asynccontextmanager
+async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection to read the index by, for a minute. Raises LogUnavailable."""
+    try:
+        async with asyncio.timeout(SECONDS), engine.connect() as connection:
+            yield connection
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        raise LogUnavailable("the index of the query log does not answer") from error
+
+
+def milliseconds(at: datetime.datetime) -> int:
+    """A time as the index has it; without a zone it is UTC."""
+    known = at if at.tzinfo is not None else at.replace(tzinfo=datetime.UTC)
+    return round(known.timestamp() * 1000)
+
+
+def cursor(before: int | None) -> str | None:
+    """The place before which the next page begins, as text."""
+    return None if before is None else base64.urlsafe_b64encode(b"before %d" % before).decode()
+
+
+def read_cursor(text: str | None) -> int | None:
+    """The place that a cursor stands for. Raises RequestRefused."""
+    if text is None:
+        return None
+    try:
+        word, _, number = base64.b64decode(text, altchars=b"-_", validate=True).partition(b" ")
+    except (binascii.Error, ValueError):
+        word = number = b""
+    if word != b"before" or not number.isdigit() or len(number) > 18:
+        raise refused("BAD_VARIABLES", "`after` is no cursor", remedy="take it from `next`")
+    return int(number)

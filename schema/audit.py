@@ -1,0 +1,104 @@
+"""What auditors read of the query log: records, and the indicators of misuse."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import strawberry
+
+from schema.needs import Acts, covered, needing
+
+AUDIT = Acts(frozenset({"audit"}))
+
+
+@strawberry.type(description="Items that were released of subjects.")
+class Disclosure:
+    """One set of items of one source, with those of whom it was released."""
+
+    source: str = covered("The source.")
+    items: list[str] = covered("The data items, without values.")
+    subjects: list[str] = covered("Pseudonyms of recipients, or references of cases.")
+
+
+@strawberry.type(description="Something that was denied, and by which rule.")
+class Refusal:
+    """An item with the rule that denied it."""
+
+    item: str = covered("The data item or derived answer.")
+    rule: str = covered("The rule.")
+
+
+@strawberry.type(description="What was found of a subject while relating, and logged as a flag.")
+class Flagged:
+    """A subject and what they have in common with whoever looked."""
+
+    subject: str = covered("Pseudonym of the recipient.")
+    flags: list[str] = covered("sameSurname, sameAddress, sameOffice or breakGlass.")
+
+
+@strawberry.type(description="A record of the query log.")
+class LogRecord:
+    """A record as it was written; subjects are keyed pseudonyms and there are no values."""
+
+    place: strawberry.ID = covered("Its place in the tree, from 0.")
+    kind: str = covered("OUTCOME for an operation, or the kind of an event.")
+    at: datetime.datetime = covered("When it was written.")
+    operation: strawberry.ID | None = covered("The operation it is of.")
+    outcome: str | None = covered("answered, refused, failed or abandoned, or that of an event.")
+    person: str | None = covered("Who asked.")
+    actors: list[str] = covered("Who acted for that person, the last first.")
+    roles: list[str] = covered("Their roles.")
+    office: str | None = covered("Their office.")
+    purpose: str | None = covered("Code of the purpose.")
+    legal_basis: str | None = covered("The law it rests on.")
+    reason: str | None = covered("The reason they gave.")
+    cases: list[str] = covered("The cases that were found to give a reason.")
+    subjects: list[str] = covered("Pseudonyms of everyone that the operation named or reached.")
+    requested: list[str] = covered("The items asked for, where the operation was refused.")
+    disclosed: list[Disclosure] = covered("What was released, of whom.")
+    denied: list[Refusal] = covered("What was denied.")
+    errors: list[str] = covered("The codes of the errors answered.")
+    flagged: list[Flagged] = covered("What was found of the subjects while relating.")
+    leaf: str = covered("The leaf of the tree that commits to the record, as it stands there.")
+
+
+@strawberry.type(description="A page of records, the newest first.")
+class LogPage:
+    """Records, and how to go on."""
+
+    records: list[LogRecord] = covered("The records.")
+    next: str | None = covered("What `after` takes for the next page; null on the last.")
+
+
+def query_fields() -> dict[str, tuple[Any, Any]]:
+    """The questions of auditors."""
+
+    def accesses(
+        info: strawberry.Info,
+        person: str | None = None,  # noqa: ARG001 - what is done with arguments is done before
+        office: str | None = None,  # noqa: ARG001 - the same
+        purpose: str | None = None,  # noqa: ARG001 - the same
+        case: strawberry.ID | None = None,  # noqa: ARG001 - the same
+        subject: strawberry.ID | None = None,  # noqa: ARG001 - the same
+        item: str | None = None,  # noqa: ARG001 - the same
+        outcome: str | None = None,  # noqa: ARG001 - the same
+        since: datetime.datetime | None = None,  # noqa: ARG001 - the same
+        until: datetime.datetime | None = None,  # noqa: ARG001 - the same
+        first: int = 20,  # noqa: ARG001 - the same
+        after: str | None = None,  # noqa: ARG001 - the same
+    ) -> LogPage:
+        page: LogPage = info.context.done["accesses"]
+        return page
+
+    return {
+        "accesses": (
+            LogPage,
+            needing(
+                AUDIT,
+                accesses,
+                "Records of the query log by who, where, why, about whom and when, the newest"
+                " first. `subject` and `case` come by variables only.",
+            ),
+        ),
+    }
