@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import logging
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from hub.gather import Gatherer
 from hub.http import Endpoint
 from hub.identity import Identity
 from hub.manifest import Manifest, read_manifest
+from hub.officials import Officials, read_officials
 from hub.operation import Hub
 from hub.oversight.ledger import Ledger
 from hub.oversight.seal import Seal
@@ -50,6 +52,7 @@ from sources.soap import SoapAdapter
 from sources.sql import SqlAdapter
 from sources.xroad import XroadAdapter
 
+_log = logging.getLogger("hub.app")
 ADAPTERS: Mapping[str, type[Adapter]] = {
     "rest": RestAdapter,
     "sql": SqlAdapter,
@@ -72,6 +75,7 @@ class Plans:
     manifest: Manifest
     book: Book
     adapters: Mapping[str, type[Adapter]]
+    officials: Catalogue | None = None
 
 
 def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
@@ -86,9 +90,13 @@ def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
         settings.roles.identity,
         settings.roles.cases,
     )
+    officials = None
+    if settings.roles.officials is not None:
+        officials, found = read_officials(settings.sources.registers, settings.roles.officials)
+        faults += found
     adapters, found = adapters_of(settings)
     faults += found
-    for source in catalogue.sources.values():
+    for source in (*catalogue.sources.values(), *(officials.sources.values() if officials else ())):
         adapter = adapters.get(source.adapter)
         if adapter is None and source.adapter not in settings.sources.adapters:
             place = source.places.describe(("source", "adapter"))
@@ -117,7 +125,7 @@ def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
         faults += _key_faults(settings)
     if faults or schema is None:
         raise FaultyConfiguration(faults)
-    return Plans(catalogue, schema, register, manifest, book, adapters)
+    return Plans(catalogue, schema, register, manifest, book, adapters, officials)
 
 
 def adapters_of(settings: Settings) -> tuple[Mapping[str, type[Adapter]], list[Fault]]:
@@ -185,7 +193,9 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
         for name, source in plans.catalogue.sources.items()
     }
     store = Store(settings.log.store, settings.log.batch, settings.log.sealing_key.read_bytes())
-    gatherer = Gatherer(plans.catalogue, adapters, Budgets(store.engine), _kept(settings))
+    budgets = Budgets(store.engine)
+    gatherer = Gatherer(plans.catalogue, adapters, budgets, _kept(settings))
+    officials = _officials(plans, budgets)
     key = settings.log.pseudonym_key.read_bytes()
     pseudonyms = Pseudonyms(key)
     places = Places(settings.identity, pseudonyms.of)
@@ -204,12 +214,14 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
                     store, Quota(store.engine), pseudonyms, plans.catalogue, settings.limits.seconds
                 ),
                 ledger=Ledger(store.engine, pseudonyms, Seal(key)),
+                officials=officials,
                 limits=settings.limits,
             ),
             identity,
         )
     finally:
         await gatherer.close()
+        await officials.close()
         await identity.close()
         await store.close()
 
@@ -219,6 +231,16 @@ def _kept(settings: Settings) -> Answers:
     cache = settings.cache
     key = cache.key.read_bytes() if cache.key is not None else os.urandom(32)
     return Answers(Memory(cache.most) if cache.store == "memory" else Valkey(cache.store), key)
+
+
+def _officials(plans: Plans, budgets: Budgets) -> Officials:
+    catalogue = plans.officials
+    if catalogue is None:
+        _log.warning("no register of officials: colleagues of an office are not known as such")
+        return Officials(None, None)
+    source = catalogue.sources[catalogue.identity]
+    adapters = {source.name: plans.adapters[source.adapter](source)}
+    return Officials(catalogue, Gatherer(catalogue, adapters, budgets))
 
 
 def _sign_in(settings: Settings) -> SignIn | None:

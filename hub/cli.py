@@ -19,6 +19,7 @@ _MODULES = {
     "programmes": "hub.programmes",
     "catalogue": "hub.catalogue",
     **kit.MODULES,
+    "notices": "hub.oversight.command",
 }
 """Where the commands stand that are not in `hub/commands.py`."""
 
@@ -96,8 +97,12 @@ def _parser() -> argparse.ArgumentParser:
     comparing.add_argument("old", type=Path, help="folder of the register before")
     comparing.add_argument("new", type=Path, help="folder of the register after")
 
-    _catalogue_command(commands.add_parser("catalogue", help="list every declaration"))
-    _programmes_command(commands.add_parser("programmes", help="list the programmes"))
+    for name, says, add in (
+        ("catalogue", "list every declaration", _catalogue_command),
+        ("programmes", "list the programmes", _programmes_command),
+        ("notices", "what recipients wait to be told", _notices_command),
+    ):
+        add(commands.add_parser(name, help=says))
 
     documents = commands.add_parser("documents", help="the manifest of trusted documents")
     _document_commands(documents)
@@ -146,6 +151,14 @@ def _catalogue_command(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
     parser.set_defaults(run="catalogue")
+
+
+def _notices_command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--export", type=Path, metavar="FILE", help="write them there, as JSON lines, and mark them"
+    )
+    parser.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
+    parser.set_defaults(run="notices")
 
 
 def _programmes_command(parser: argparse.ArgumentParser) -> None:

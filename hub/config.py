@@ -106,6 +106,10 @@ class Sources(_Section):
     adapters: Annotated[dict[str, str], BeforeValidator(_pairs), AfterValidator(_imports)] = Field(
         default_factory=dict, description="Adapters of your own by name: `package.module:Class`."
     )
+    registers: Path = Field(
+        Path(str(sources.__file__)).parent / "registers",
+        description="Folder of declarations of registers that are no part of the view.",
+    )
 
 
 class Roles(_Section):
@@ -113,6 +117,9 @@ class Roles(_Section):
 
     identity: str = Field(description="The source that holds identity and household.")
     cases: str = Field(description="The source that holds cases.")
+    officials: str | None = Field(
+        None, description="The register that knows who works in which office."
+    )
 
 
 class PurposeRegister(_Section):
@@ -316,6 +323,7 @@ _SECTIONS = {field.alias or name for name, field in Settings.model_fields.items(
 _PATHS = (
     ("sources", "catalogue"),
     ("register", "folder"),
+    ("sources", "registers"),
     ("log", "pseudonym_key"),
     ("log", "sealing_key"),
     ("log", "signing_key"),

@@ -188,7 +188,7 @@ async def _agencies(folder: Path) -> AsyncIterator[dict[str, dict[str, str]]]:
 
     Each stops by itself when this process ends, however it ends: its standard input closes.
     """
-    names = ("resident", "tax", "labour", "property", "benefits")
+    names = ("resident", "tax", "labour", "property", "benefits", "officials")
     _say("starting the agencies")
     secret = {name: secrets.token_urlsafe(24) for name in names}
     processes = {
@@ -307,6 +307,7 @@ def _console(info: Mapping[str, Any]) -> dict[str, Any]:
     purposes = {
         "caseworker": PURPOSE,
         "caseworker2": PURPOSE,
+        "supervisor": "oversight",
         "policy": "policy-statistics",
         "auditor": "audit",
         "officer": "audit",

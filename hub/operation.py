@@ -10,6 +10,7 @@ from authz.register import Register
 from hub.config import Limits
 from hub.documents import Documents
 from hub.gather import Call, Gatherer
+from hub.officials import Officials
 from hub.oversight.ledger import Ledger
 from hub.project import Projected
 from hub.querylog.record import Log
@@ -49,4 +50,5 @@ class Hub:
     gatherer: Gatherer
     log: Log
     ledger: Ledger
+    officials: Officials
     limits: Limits

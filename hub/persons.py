@@ -5,6 +5,7 @@ from __future__ import annotations
 TITLES = {
     "caseworker": "Caseworker of the sample's district",
     "caseworker2": "Caseworker of another district",
+    "supervisor": "Supervisor of that district, who approves and reviews",
     "policy": "Policy team",
     "auditor": "Auditor",
     "officer": "Data-protection officer",

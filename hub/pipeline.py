@@ -55,8 +55,9 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
         entry.facts |= allowed.told
         verdict = admitted.verdict
         needed = lookups(catalogue, admitted.purpose, verdict)
-        await entry.intend(whom.recipients, (*cases, *whom.cases), verdict, needed.names)
-        relating = Relating(caller, admitted, whom, cases, allowed)
+        looked_up = (*needed.names, *hub.officials.items(admitted.purpose))
+        await entry.intend(whom.recipients, (*cases, *whom.cases), verdict, looked_up)
+        relating = Relating(caller, admitted, whom, cases, allowed, hub.officials)
         relation = await relate(hub.gatherer, catalogue, relating, entry)
         wants = wanted(whom.by_root, relation.reach, verdict, limits.cost)
         concealed = conceal(catalogue, wants.items, relation.concealed)
@@ -86,8 +87,7 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
         graphql, reading = hub.schema.graphql, Reading(view, about)
         projected = project(graphql, plan, request.variables, reading)
         body = encode(projected, concealed.shown(entry.calls), reduced(verdict))
-        released = Released(entry.operation, request.reason, view)
-        await meet(allowed, caller, admitted.purpose, released)
+        await meet(allowed, about, Released(entry.operation, request.reason, view))
         unreached, kept = relation.unreached, concealed.by_person
         await entry.outcome(view, verdict.denied, projected.codes, unreached, kept)
     return body

@@ -29,10 +29,12 @@ from authz.decide import (
     known_of,
 )
 from authz.household import judge_child
+from authz.office import judge_colleagues
 from authz.register import BY_CASE, OF_NOBODY, Purpose
 from hub.admission import Admitted
 from hub.errors import RequestRefused, error, refused
 from hub.gather import Ask, Gathered, Gatherer
+from hub.officials import Officials
 from hub.oversight.allowances import Allowances
 from hub.plan import Subjects
 from hub.querylog.record import Entry
@@ -150,6 +152,7 @@ class Relating:
     subjects: Subjects
     named_cases: tuple[str, ...]
     allowed: Allowances
+    officials: Officials
 
 
 async def relate(
@@ -172,8 +175,12 @@ async def relate(
         own = caller.recipients if purpose.relation == "household" else ()
         people = tuple(dict.fromkeys((*asked, *filter(None, own))))
         facts = await _recipients(gatherer, catalogue, needed.recipient, people, relation, entry)
+    colleagues = await relating.officials.colleagues(caller, purpose, relation.context)
     for key in asked:
-        _settle(relation, key, _judge(relating, key, facts, cases))
+        rule = _judge(relating, key, facts, cases)
+        approved = relating.allowed.approve(key, facts.get(key), cases)
+        closed = judge_colleagues(key, facts.get(key), colleagues, approved=approved)
+        _settle(relation, key, rule or closed)
         if key not in caller.recipients and conceals(purpose, facts.get(key)):
             relation.concealed.add(key)
     if needed.receipts and relation.reached:

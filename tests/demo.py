@@ -112,7 +112,7 @@ class Demo:
 
     def last_operation(self) -> list[dict[str, Any]]:
         """The records of the operation logged last."""
-        records = self.records()
+        records = [entry for entry in self.records() if "operation" in entry]
         return [entry for entry in records if entry["operation"] == records[-1]["operation"]]
 
     def fault(self, source: str, mode: str, milliseconds: int = 0) -> None:

@@ -44,8 +44,9 @@ async def act(hub: Hub, request: Request, plan: Plan, about: About, encode: Enco
         if request.by_url:
             raise refused("METHOD_NOT_ALLOWED", "GET serves only what touches no data item")
         hub.trusted.check(plan.document, request.sent, caller, purpose)
-        usable = _usable(hub, plan, about)
         people, cases = _about(fields)
+        entry.names(people, cases)
+        usable = _usable(hub, plan, about)
         entry.facts["acts"] = {
             name: given.get("request", given.get("use")) for name, given in fields.items()
         }

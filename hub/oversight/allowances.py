@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from authz.caller import Caller
 from authz.decide import CaseFacts, RecipientFacts
 from authz.register import BY_CASE, Purpose
+from hub.about import About
 from hub.errors import refused
 from hub.oversight.approvals import Approved, approved
 from hub.oversight.ledger import Ledger
@@ -119,12 +120,15 @@ class Released:
         return {key: names for key, names in found.items() if names}
 
 
-async def meet(allowed: Allowances, caller: Caller, purpose: Purpose, released: Released) -> None:
+async def meet(allowed: Allowances, about: About, released: Released) -> None:
     """Meet the obligations that come with a release: tell the recipients, have it reviewed.
 
     Raises LogUnavailable: then nothing may be released.
     """
-    demanded, ledger = purpose.obligations, allowed.ledger
+    caller, purpose, ledger = about.caller, about.purpose, allowed.ledger
+    if purpose is None:
+        return
+    demanded = purpose.obligations
     broken = purpose.relation == "break-glass"
     people = released.by_person
     if not people or not (demanded.notice or demanded.review_days or broken):

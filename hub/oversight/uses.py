@@ -34,8 +34,8 @@ REASONS_DAYS = 365
 """Days for which a reason given before counts."""
 LEAST_NOTE = 10
 """Characters of what a reviewer notes."""
-MOST_SHOWN = 100
-"""Uses shown at once, those due first."""
+MOST_SHOWN, MOST_READ = 100, 1_000
+"""Uses shown at once, and looked through for them, those due first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +226,8 @@ async def close_review(ledger: Ledger, caller: Caller, review: Review) -> Use:
 async def uses_to_review(ledger: Ledger, caller: Caller) -> list[Use]:
     """The uses that wait for the caller's review, those due first. Raises LogUnavailable."""
     async with ledger.reading() as connection:
-        waiting = await _uses(connection, USES.c.closed.is_(None), ledger.clock())
+        others = USES.c.closed.is_(None) & (USES.c.office != caller.office)
+        waiting = await _uses(connection, others, ledger.clock())
         rules = await _why_not(connection, ledger, caller, waiting)
     return [use for use in waiting if rules[use.id] is None][:MOST_SHOWN]
 
@@ -256,7 +257,7 @@ async def _why_not(
             rules[use.id] = "it is of your own office, or an office is not known"
         elif not residents.isdisjoint(subjects.get(use.id, ())):
             rules[use.id] = "it is about yourself"
-        elif closes_ring(Reviewed(reviewer, users[use.id]), past):
+        elif closes_ring(reviewer, users[use.id], past):
             rules[use.id] = (
                 f"it would close a ring of people who review each other within {WINDOW_DAYS} days"
             )
@@ -264,22 +265,25 @@ async def _why_not(
 
 
 async def _past(connection: AsyncConnection, since: float) -> list[Reviewed]:
-    """Who has reviewed whom since a time."""
-    closed = sa.select(USES.c.id).where(USES.c.closed > since)
-    sides: dict[str, dict[str, set[str]]] = {}
-    query = sa.select(PARTIES).where(PARTIES.c.record.in_(closed))
-    for row in await connection.execute(query):
-        sides.setdefault(row.record, {}).setdefault(row.side, set()).add(row.who)
-    return [
-        Reviewed(frozenset(side.get("answered", ())), frozenset(side.get("asked", ())))
-        for side in sides.values()
-    ]
+    """Who has reviewed whom since a time, each pair once."""
+    answered, asked = PARTIES.alias(), PARTIES.alias()
+    pairs = (
+        sa.select(answered.c.who, asked.c.who)
+        .distinct()
+        .join_from(answered, asked, answered.c.record == asked.c.record)
+        .join(USES, USES.c.id == asked.c.record)
+        .where((answered.c.side == "answered") & (asked.c.side == "asked"))
+        .where(USES.c.closed > since)
+    )
+    return [(row[0], row[1]) for row in await connection.execute(pairs)]
 
 
 async def _uses(
     connection: AsyncConnection, chosen: sa.ColumnElement[bool], now: float
 ) -> list[Use]:
-    rows = (await connection.execute(sa.select(USES).where(chosen).order_by(USES.c.due))).all()
+    ordered = sa.select(USES).where(chosen).order_by(USES.c.closed.is_not(None), USES.c.due)
+    query = ordered.limit(MOST_READ)
+    rows = (await connection.execute(query)).all()
     seen: dict[str, list[Sight]] = {}
     of_these = SIGHTS.c.use.in_([row.id for row in rows])
     for sight in await connection.execute(sa.select(SIGHTS).where(of_these).order_by(SIGHTS.c.at)):

@@ -27,7 +27,10 @@ class ListItem:
 
 @dataclass(frozen=True)
 class Agency:
-    """A service: its wire format and its items. `known` tells whom the agency knows."""
+    """A service: its wire format and its items. `known` tells whom the agency knows.
+
+    `rows` finds what keys stand for, -1 for nothing: people by their ids, unless it says otherwise.
+    """
 
     name: str
     path: str
@@ -40,6 +43,9 @@ class Agency:
     known: Callable[[Population, Ints], Mask]
     fields: Mapping[str, Values]
     lists: Mapping[str, ListItem]
+    rows: Callable[[Population, Sequence[str]], Ints] = lambda population, ids: population.rows(
+        list(ids)
+    )
 
     def item_names(self) -> list[str]:
         """Every item that can be asked, list columns as `LIST.COLUMN`."""
@@ -76,7 +82,7 @@ def answer(
 ) -> list[dict[str, Any]]:
     """A record for each person the agency knows, in the order asked, each once."""
     ids = list(dict.fromkeys(ids))
-    found = population.rows(ids)
+    found = agency.rows(population, ids)
     here = found >= 0
     here[here] = agency.known(population, found[here])
     rows = found[here]

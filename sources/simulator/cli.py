@@ -56,7 +56,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Serve one agency until SIGTERM or SIGINT; print one line of JSON when ready.",
         epilog="The environment variable SIMULATOR_TOKEN holds the token that callers must send.",
     )
-    serve.add_argument("name", choices=("resident", "tax", "labour", "property", "benefits"))
+    names = ("resident", "tax", "labour", "property", "benefits", "officials")
+    serve.add_argument("name", choices=names)
     serve.add_argument("--port", type=int, default=0, help="0 takes any free port (the default)")
     stand_in = commands.add_parser(
         "stand-in",

@@ -23,7 +23,7 @@ from sources.simulator.places import DISTRICTS
 from sources.simulator.taxes import make_taxes
 from sources.simulator.work import make_work
 
-VERSION = 2
+VERSION = 3
 """Raised when the same seed would give other people."""
 FEWEST, MOST = 500, 14_000_000
 BLOCK = 1 << 15
@@ -183,7 +183,7 @@ def _sample(directory: Path) -> dict[str, Any]:
                 "office": one.office,
                 "district": one.district,
             }
-            for one in sample.PERSONAS
+            for one in (*sample.PERSONAS, *sample.OVERSEERS)
         },
     }
 

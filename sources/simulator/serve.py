@@ -14,14 +14,16 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
-from sources.simulator import labour, resident, tax
+from sources.simulator import labour, officials, resident, tax
 from sources.simulator.agency import Agency
 from sources.simulator.database import serve_database
 from sources.simulator.place import HOST, Place
 from sources.simulator.population import Population, read_manifest
 from sources.simulator.rest import Service
 
-SERVICES: dict[str, Agency] = {one.AGENCY.name: one.AGENCY for one in (resident, tax, labour)}
+SERVICES: dict[str, Agency] = {
+    one.AGENCY.name: one.AGENCY for one in (resident, tax, labour, officials)
+}
 
 
 def serve(place: Place, *, stop_with_stdin: bool) -> int:

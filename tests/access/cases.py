@@ -120,6 +120,8 @@ class Asker:
     def reference(self, words: str) -> str:
         """The reference of a case in words."""
         fixed = {"sample": self.world.sample_case, "unknown": NO_CASE, "malformed": "no; case"}
+        if words == "of a colleague":
+            return self.world.colleagues_case()
         return fixed.get(words) or self.world.case(words)
 
     def person(self, case: Case, words: str) -> str:
@@ -165,6 +167,7 @@ class Asker:
             "sample": lambda: world.sample,
             "applicant": lambda: applicant,
             "member": lambda: next(key for key in world.members(applicant) if key != applicant),
+            "child": self.world.child,
             "own": lambda: own,
             "own household": lambda: next(key for key in world.members(own) if key != own),
             "neighbour": lambda: world.neighbour(place[1]),

@@ -210,6 +210,8 @@ RULES = (
     r"the token does not say who the caller is as a resident",
     r"the token does not say the caller's office and district",
     r"`[\w.-]+` reads one's own record and nothing else",
+    r"`[\w.-]+` reads one's own record and one's children's, each by its id, and nothing else",
+    r"`[\w.-]+` reaches the recipient named and nothing else",
     r"`[\w.-]+` rests on no case",
     r"`[\w.-]+` prohibits item `[\w.]+`",
     r"`[\w.-]+` prohibits category `[a-z]+`",
@@ -225,6 +227,12 @@ RULES = (
     r"the case is not open",
     r"the case is of a programme that `[\w.-]+` does not cover",
     r"its applicant is out of reach",
+    r"somebody acts for the caller",
+    r"not of the caller's household",
+    r"no child of the caller's",
+    r"the case is in the charge of another official",
+    r"a colleague of the caller's office, or of a colleague's household",
+    r"who works at the caller's office is not known",
 )
 """Every kind of rule that the register as it is can refuse by."""
 
@@ -244,7 +252,7 @@ def test_every_role_has_its_access_cases(plans: Plans) -> None:
     roles = {role for purpose in plans.register.purposes.values() for role in purpose.roles}
     assert (
         roles
-        == {"caseworker", "policy", "auditor", "officer", "recipient"}
+        == {"caseworker", "policy", "auditor", "officer", "recipient", "supervisor"}
         <= {case.caller for case in CASES}
     )
 

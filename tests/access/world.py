@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sources.simulator import resident
+from sources.simulator import officials, resident
 from sources.simulator.awards import PROGRAMMES, RECEIPT_STATES
 from sources.simulator.calendar import NONE, THIS_MONTH
 from sources.simulator.draw import Ints
@@ -16,7 +16,7 @@ from sources.simulator.identifiers import id_text
 from sources.simulator.people import DECEASED
 from sources.simulator.places import DISTRICTS
 from sources.simulator.population import Population
-from sources.simulator.sample import SHAPED_ROWS
+from sources.simulator.sample import RECIPIENT, SHAPED_ROWS
 from tests.demo import Demo
 
 NOBODY = "998899-1000000"
@@ -84,6 +84,7 @@ class World:
         fits &= self.population.take("case.programme", cases) == PROGRAMMES.index(programme)
         fits &= applicant >= SHAPED_ROWS
         fits &= ~np.array([self.is_protected(int(row)) for row in applicant])
+        fits &= ~np.array([self.has_official(int(row)) for row in applicant])
         own_district = self.population.take("case.district", cases) == self._districts[applicant]
         found = np.flatnonzero(fits & own_district)
         assert len(found), f"the population has no case `{words}`"
@@ -110,14 +111,14 @@ class World:
         """Somebody who is paid a programme now; `only`: and nothing else."""
         for row, receipts in self._receipts.items():
             fits = (programme, "paid") in receipts and not (only and len(receipts) > 1)
-            if fits and not self.is_protected(row):
+            if fits and not self.is_protected(row) and not self.has_official(row):
                 return self.ids([row])[0]
         raise AssertionError(f"the population has no receiver of `{programme}`")
 
     def held_receiver(self) -> str:
         """Somebody who has receipts of the latest month, all of them held or reclaimed."""
         for row, receipts in self._receipts.items():
-            if "paid" not in {state for _, state in receipts}:
+            if "paid" not in {state for _, state in receipts} and not self.has_official(row):
                 return self.ids([row])[0]
         raise AssertionError("the population has nobody all of whose receipts are held")
 
@@ -126,10 +127,44 @@ class World:
         rows = np.flatnonzero(self._homes == self._homes[row])
         return any(resident.AGENCY.fields["safeAddress"](self.population, rows))
 
+    @cached_property
+    def _officials(self) -> set[int]:
+        """The households of everybody who works at the office of any district."""
+        offices = np.arange(len(DISTRICTS.codes))
+        _, staff = officials.staff_of(self.population, offices)
+        return set(self._homes[staff].tolist())
+
+    def has_official(self, row: int) -> bool:
+        """Whether somebody, or anybody in their household, works at an office."""
+        return int(self._homes[row]) in self._officials
+
+    def colleague(self, reference: str) -> bool:
+        """Whether anybody of a case's household works at the office of the case."""
+        district = DISTRICTS.place(reference.split("-")[1])
+        _, staff = officials.staff_of(self.population, np.array([district]))
+        home = int(self._homes[self.row(self.applicants[reference])])
+        return home in set(self._homes[staff].tolist())
+
+    def colleagues_case(self) -> str:
+        """An open case of somebody who works, or whose household does, at the case's office."""
+        cases = np.arange(len(self.population.column("case.applicant")))
+        still = self.population.take("case.closed", cases) == NONE
+        applicant = self.population.take("case.applicant", cases)
+        own = self.population.take("case.district", cases) == self._districts[applicant]
+        fits = still & own & self._living[applicant] & (applicant >= SHAPED_ROWS)
+        for reference in self.population.case_references(np.flatnonzero(fits)):
+            if self.colleague(reference) and not self.is_protected(
+                self.row(self.applicants[reference])
+            ):
+                return reference
+        raise AssertionError("the population has no colleague with a case")
+
     def protected_receiver(self) -> str:
         """Somebody whose address is kept safe, and who is paid something now."""
         for row, receipts in self._receipts.items():
-            if "paid" in {state for _, state in receipts} and self.is_protected(row):
+            if "paid" not in {state for _, state in receipts} or self.has_official(row):
+                continue
+            if self.is_protected(row):
                 return self.ids([row])[0]
         raise AssertionError("the population has no protected receiver")
 
@@ -139,6 +174,10 @@ class World:
             if fits(row):
                 return self.ids([row])[0]
         raise AssertionError("the population has nobody such")
+
+    def child(self) -> str:
+        """The younger child of the sample recipient, of six years."""
+        return self.ids([RECIPIENT + 3])[0]
 
     def neighbour(self, district: str) -> str:
         """Somebody living in a district, in whose household nobody has a case."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -261,3 +266,40 @@ def test_an_opening_for_nobody_looks_like_any_other(glass: Demo) -> None:
     unknown = ask(glass, SEE, id="998899-1000000")
     assert unknown.codes == ["OUT_OF_REACH"]
     assert ask(glass, OPEN, id="no such; id", reason=REASONS[5]).codes == ["BAD_VARIABLES"]
+
+
+def notices(demo: Demo, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `hub notices` beside the hub, with the settings that the demo has."""
+    keys = demo.folder / "keys"
+    environment = {
+        **os.environ,
+        "HUB_LOG_STORE": demo.info["log"]["store"],
+        **{
+            f"HUB_LOG_{path.stem.upper()}_KEY": str(path)
+            for path in keys.glob("*.key")
+            if path.stem in ("pseudonym", "sealing", "signing")
+        },
+    }
+    command = [sys.executable, "-m", "hub.cli", "notices", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def test_notices_are_counted_and_written_once_for_whoever_sends_them(
+    glass: Demo, tmp_path: Path
+) -> None:
+    opened(glass)
+    assert "break-glass" in notices(glass).stdout
+    file = tmp_path / "letters.jsonl"
+    done = notices(glass, "--export", str(file))
+    assert (done.returncode, done.stderr) == (0, "1 notices written\n")
+    (letter,) = (json.loads(line) for line in file.read_text().splitlines())
+    assert (letter["recipient"], letter["office"]) == (glass.recipient, "office-11110")
+    assert file.stat().st_mode & 0o077 == 0
+    assert glass.records()[-1]["kind"] == "NOTICES"
+    again = notices(glass, "--export", str(file))
+    assert (again.returncode, again.stderr) == (
+        1,
+        f"`{file}` is there already: name another file\n",
+    )
+    rest = notices(glass, "--export", str(tmp_path / "rest.jsonl"))
+    assert rest.stderr == "0 notices written\n"

@@ -110,13 +110,15 @@ def test_the_info_file_tells_scripts_all_they_need(demo: Demo) -> None:
         "caseworker",
         "caseworker2",
         "policy",
+        "supervisor",
         "auditor",
         "officer",
         "recipient",
     }
     assert set(demo.info["sample"]) == {"recipient", "case", "purpose", "query"}
     assert "query Sample($id: ID!) {" in demo.info["sample"]["query"]
-    assert set(demo.info["sources"]) == {"resident", "tax", "labour", "property", "benefits"}
+    agencies = {"resident", "tax", "labour", "property", "benefits", "officials"}
+    assert set(demo.info["sources"]) == agencies
     assert demo.info["sources"]["property"]["url"].startswith("postgresql+asyncpg://")
 
 

@@ -14,6 +14,7 @@ from authz.register import Register, read_register
 from hub.config import Limits, TrustedDocuments
 from hub.documents import Documents
 from hub.gather import Call, Gatherer
+from hub.officials import Officials
 from hub.operation import Hub, Request
 from hub.oversight.ledger import Ledger
 from hub.oversight.seal import Seal
@@ -109,5 +110,6 @@ def hub_over(store: Store, agencies: Mapping[str, Agency], register: Register = 
         gatherer=Gatherer(CATALOGUE, agencies),
         log=Log(store, Quota(store.engine), Pseudonyms(b"key"), CATALOGUE),
         ledger=Ledger(store.engine, Pseudonyms(b"key"), Seal(b"key")),
+        officials=Officials(None, None),
         limits=Limits(),
     )

@@ -115,11 +115,13 @@ def test_what_only_the_deployed_machine_has_is_told_unless_left_out(
         "labour.toml: rest.headers.Authorization: the environment has no `LABOUR_TOKEN`",
         "property.toml: sql.url: the environment has no `PROPERTY_URL`",
         "benefits.toml: sql.url: the environment has no `BENEFITS_URL`",
+        "officials.toml: rest.url: the environment has no `OFFICIALS_URL`",
+        "officials.toml: rest.headers.Authorization: the environment has no `OFFICIALS_TOKEN`",
         "hub.toml: log.pseudonym_key: there is no file `pseudonym.key`",
         "hub.toml: log.sealing_key: there is no file `sealing.key`",
         "hub.toml: log.signing_key: there is no file `signing.key`",
         "hub.toml: issuers.keys: there is no file `issuer.jwks.json`",
-        "9 faults in the configuration",
+        "11 faults in the configuration",
     ]
 
 

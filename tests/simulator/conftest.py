@@ -10,7 +10,7 @@ import pytest
 from sources.simulator.population import Population, Recipe, generate, read_manifest
 from tests.simulator.processes import Running, await_ready, finish, launch
 
-NAMES = ("property", "benefits", "resident", "tax", "labour")
+NAMES = ("property", "benefits", "resident", "tax", "labour", "officials")
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +47,7 @@ def run_directory() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def agencies(village: Path, run_directory: Path) -> Iterator[dict[str, Running]]:
-    """All five agencies over the village."""
+    """All agencies over the village."""
     processes = [launch(name, village, run_directory) for name in NAMES]
     try:
         yield {one.source: one for one in map(await_ready, processes)}
