@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -34,8 +35,12 @@ from hub.operation import Hub
 from hub.oversight.ledger import Ledger
 from hub.oversight.seal import Seal
 from hub.places import Places
+from hub.querylog.checkpoint import Checkpoints
+from hub.querylog.keeper import Keeper
+from hub.querylog.keys import key_faults, read_keys
 from hub.querylog.quota import Quota
 from hub.querylog.record import Log, Pseudonyms
+from hub.querylog.routes import routes as log_routes
 from hub.querylog.store import LogUnavailable, Store
 from hub.trusted import Trusted
 from hub.visible import Visibility
@@ -165,43 +170,40 @@ def _schema(settings: Settings, catalogue: Catalogue) -> tuple[HubSchema | None,
 
 
 def _key_faults(settings: Settings) -> list[Fault]:
-    made = "make it of 32 random bytes, or correct the path"
-    cache = settings.cache.key
-    files = [
-        *([("cache.key", cache, made)] if cache is not None else []),
-        ("log.pseudonym_key", settings.log.pseudonym_key, made),
-        ("log.sealing_key", settings.log.sealing_key, made),
-        ("log.signing_key", settings.log.signing_key, "make it by `hub log key`"),
-    ]
+    faults = key_faults(settings.log)
+    if settings.cache.key is not None and not settings.cache.key.is_file():
+        there = f"there is no file `{settings.cache.key.name}`"
+        made = "make it of 32 random bytes, or correct the path"
+        faults.insert(0, Fault("hub.toml", "cache.key", there, made))
     for number, issuer in enumerate(settings.issuers, start=1):
-        if issuer.keys is not None and "://" not in issuer.keys:
-            several = f" (issuer {number})" if len(settings.issuers) > 1 else ""
-            got = "get it from the identity provider, or leave `keys` out"
-            files.append((f"issuers.keys{several}", Path(issuer.keys), got))
-    return [
-        Fault("hub.toml", place, f"there is no file `{path.name}`", remedy)
-        for place, path, remedy in files
-        if not path.is_file()
-    ]
+        if issuer.keys is None or "://" in issuer.keys or Path(issuer.keys).is_file():
+            continue
+        place = f"issuers.keys{f' (issuer {number})' if len(settings.issuers) > 1 else ''}"
+        got = "get it from the identity provider, or leave `keys` out"
+        there = f"there is no file `{Path(issuer.keys).name}`"
+        faults.append(Fault("hub.toml", place, there, got))
+    return faults
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, Identity]]:
+async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, Identity, Keeper]]:
     """A hub with its connections open; they are closed on leaving. Raises LogUnavailable."""
     adapters = {
         name: plans.adapters[source.adapter](source)
         for name, source in plans.catalogue.sources.items()
     }
-    store = Store(settings.log.store, settings.log.batch, settings.log.sealing_key.read_bytes())
+    keys = read_keys(settings.log)
+    store = Store(settings.log.store, settings.log.batch, keys.sealing)
+    keeper = Keeper(store, Checkpoints(store.engine, keys.signer, keys.former))
     budgets = Budgets(store.engine)
     gatherer = Gatherer(plans.catalogue, adapters, budgets, _kept(settings))
     officials = _officials(plans, budgets)
-    key = settings.log.pseudonym_key.read_bytes()
-    pseudonyms = Pseudonyms(key)
+    pseudonyms = Pseudonyms(keys.pseudonym)
     places = Places(settings.identity, pseudonyms.of)
     identity = Identity(settings.issuers, address=settings.server.endpoint, places=places)
     try:
         await store.open()
+        await keeper.open()
         yield (
             Hub(
                 schema=plans.schema,
@@ -213,16 +215,18 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
                 log=Log(
                     store, Quota(store.engine), pseudonyms, plans.catalogue, settings.limits.seconds
                 ),
-                ledger=Ledger(store.engine, pseudonyms, Seal(key)),
+                ledger=Ledger(store.engine, pseudonyms, Seal(keys.pseudonym)),
                 officials=officials,
                 limits=settings.limits,
             ),
             identity,
+            keeper,
         )
     finally:
         await gatherer.close()
         await officials.close()
         await identity.close()
+        await keeper.close()
         await store.close()
 
 
@@ -256,9 +260,9 @@ def application(settings: Settings, plans: Plans) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with opened(settings, plans) as (hub, identity):
+        async with opened(settings, plans) as (hub, identity, keeper):
             app.state.endpoint = Endpoint(hub, identity)
-            app.state.store = hub.log.store
+            app.state.store, app.state.keeper = hub.log.store, keeper
             yield
 
     async def graphql(request: Request) -> Response:
@@ -269,9 +273,9 @@ def application(settings: Settings, plans: Plans) -> Starlette:
         return JSONResponse({"status": "ok"})
 
     async def readyz(request: Request) -> Response:
-        store: Store = request.app.state.store
+        keeper: Keeper = request.app.state.keeper
         try:
-            await store.check()
+            await keeper.check()
         except LogUnavailable as error:
             return JSONResponse({"status": "not ready", "reason": str(error)}, 503)
         return JSONResponse({"status": "ready"})
@@ -279,7 +283,12 @@ def application(settings: Settings, plans: Plans) -> Starlette:
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
+    def engine(request: Request) -> AsyncEngine:
+        store: Store = request.app.state.store
+        return store.engine
+
     routes: Sequence[Route] = [
+        *log_routes(engine, read_keys(settings.log).witnesses),
         Route("/graphql", graphql, methods=["GET", "POST"]),
         Route("/healthz", healthz),
         Route("/readyz", readyz),

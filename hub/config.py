@@ -141,6 +141,12 @@ class Log(_Section):
         description="File with the key under which the keys of records' details are kept."
     )
     signing_key: Path = Field(description="File with the key that signs the log's checkpoints.")
+    former_keys: Path | None = Field(
+        None, description="File with the verifier keys of those that signed before, one a line."
+    )
+    witnesses: Path | None = Field(
+        None, description="File with the verifier keys of the witnesses, one a line."
+    )
     batch: int = Field(512, ge=1, description="Most records committed together.")
 
 
@@ -327,6 +333,8 @@ _PATHS = (
     ("log", "pseudonym_key"),
     ("log", "sealing_key"),
     ("log", "signing_key"),
+    ("log", "former_keys"),
+    ("log", "witnesses"),
     ("cache", "key"),
     ("documents", "manifest"),
     ("console", "demo"),

@@ -102,7 +102,8 @@ class Entry:
         self._deadline = asyncio.get_running_loop().time() + log.seconds
         self._intended: set[str] = set()
         self._scope: dict[str, object] = {}
-        self._about: dict[str, list[str]] = {"subjects": [], "casesNamed": []}
+        self._subjects: dict[str, None] = {}
+        self._cases_named: dict[str, None] = {}
         purpose = because.purpose
         self._keep = Keep("recipients", purpose.retention if purpose else YEARS)
         self.cases: tuple[str, ...] = ()
@@ -130,23 +131,33 @@ class Entry:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if isinstance(error, RequestRefused):
-            await self._refused(error)
-        elif error is not None and not isinstance(error, LogUnavailable):
-            cancelled = isinstance(error, asyncio.CancelledError)
-            facts = {**self._about, "outcome": "abandoned" if cancelled else "failed"}
-            await asyncio.shield(self._append("OUTCOME", facts))
+        try:
+            if isinstance(error, RequestRefused):
+                await self._refused(error)
+            elif error is not None and not isinstance(error, LogUnavailable):
+                cancelled = isinstance(error, asyncio.CancelledError)
+                facts = {**self._about(), "outcome": "abandoned" if cancelled else "failed"}
+                await asyncio.shield(self._append("OUTCOME", facts))
+        except LogUnavailable:
+            self._owe()
+            raise
+        if isinstance(error, LogUnavailable):
+            self._owe()
+
+    def _owe(self) -> None:
+        """Have it logged, once the log can be written again, that there was no answer."""
+        if self._intended:
+            facts = {**self._about(), "outcome": "failed", "errors": ["LOG_UNAVAILABLE"]}
+            self._log.store.owe(self._record("OUTCOME", facts), self._keep)
 
     def names(self, subjects: Iterable[str], cases: Iterable[str]) -> None:
         """Whom and which cases the operation names; its OUTCOME is found by them, even refused."""
-        self._note("subjects", subjects)
-        self._note("casesNamed", cases)
+        pseudonym = self._log.pseudonyms.of
+        self._subjects |= dict.fromkeys(map(pseudonym, subjects))
+        self._cases_named |= dict.fromkeys(map(pseudonym, cases))
 
-    def _note(self, part: str, keys: Iterable[str]) -> None:
-        noted = self._about[part]
-        for pseudonym in map(self._log.pseudonyms.of, keys):
-            if pseudonym not in noted:
-                noted.append(pseudonym)
+    def _about(self) -> dict[str, list[str]]:
+        return {"subjects": list(self._subjects), "casesNamed": list(self._cases_named)}
 
     async def count(self, subjects: Iterable[str], most: int | None) -> None:
         """Count these subjects for the caller. Raises RequestRefused beyond `most` in 24 hours."""
@@ -196,8 +207,8 @@ class Entry:
         )
 
     async def _intend(self, subjects: list[str]) -> None:
-        self._note("subjects", subjects)
         pseudonyms = [self._log.pseudonyms.of(subject) for subject in subjects]
+        self._subjects |= dict.fromkeys(pseudonyms)
         requested = self._because.plan.asked.every
         await self._append(
             "INTENT", {"subjects": pseudonyms, "requested": requested, **self._scope}
@@ -209,7 +220,7 @@ class Entry:
         await self._append(
             "OUTCOME",
             {
-                **self._about,
+                **self._about(),
                 "outcome": "refused",
                 "errors": refusal.codes,
                 "requested": self._because.plan.asked.every,
@@ -231,7 +242,7 @@ class Entry:
         await self._append(
             "OUTCOME",
             {
-                **self._about,
+                **self._about(),
                 "outcome": "answered",
                 "errors": errors,
                 "denied": _denied(denied),
@@ -288,36 +299,35 @@ class Entry:
         }
 
     async def _append(self, kind: str, facts: Mapping[str, Any]) -> None:
+        await self._log.store.append(self._record(kind, facts), self._keep)
+
+    def _record(self, kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         because, purpose = self._because, self._because.purpose
         name = because.plan.operation.name
         label = name.value if name is not None and not _LONG_NUMBER.search(name.value) else None
         took = time.perf_counter() - self._started
-        await self._log.store.append(
-            {
-                "operation": self.operation,
-                "kind": kind,
-                "at": _now(),
-                "hub": self._log.store.run,
-                "person": because.caller.person,
-                "issuer": because.caller.issuer,
-                "actor": [
-                    {"person": actor.person, "issuer": actor.issuer}
-                    for actor in because.caller.actors
-                ],
-                "roles": sorted(because.caller.roles),
-                "office": because.caller.office,
-                "purpose": purpose.code if purpose else None,
-                "legalBasis": purpose.legal_basis.text if purpose else None,
-                "reason": because.reason or None,
-                "register": because.register_version,
-                "cases": self.cases,
-                "document": {"name": label, "hash": because.plan.document.hash},
-                "durationMicroseconds": int(took * 1_000_000),
-                **self.facts,
-                **facts,
-            },
-            self._keep,
-        )
+        return {
+            "operation": self.operation,
+            "kind": kind,
+            "at": _now(),
+            "hub": self._log.store.run,
+            "person": because.caller.person,
+            "issuer": because.caller.issuer,
+            "actor": [
+                {"person": actor.person, "issuer": actor.issuer} for actor in because.caller.actors
+            ],
+            "roles": sorted(because.caller.roles),
+            "office": because.caller.office,
+            "purpose": purpose.code if purpose else None,
+            "legalBasis": purpose.legal_basis.text if purpose else None,
+            "reason": because.reason or None,
+            "register": because.register_version,
+            "cases": self.cases,
+            "document": {"name": label, "hash": because.plan.document.hash},
+            "durationMicroseconds": int(took * 1_000_000),
+            **self.facts,
+            **facts,
+        }
 
 
 def reduced(verdict: Verdict) -> dict[str, str]:

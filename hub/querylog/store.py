@@ -75,6 +75,7 @@ class Store:
         self._size = 0
         self._doubtful: list[_Waiting] = []
         self._waiting: list[_Waiting] = []
+        self._owed: list[tuple[Mapping[str, Any], Keep]] = []
         self._under_way: dict[bytes, int] = {}
         self._wake = asyncio.Event()
         self._closing = False
@@ -131,6 +132,16 @@ class Store:
         self._waiting.append(_Waiting(written, indexed.items, keep, durable))
         self._wake.set()
         return durable
+
+    def owe(self, record: Mapping[str, Any], keep: Keep) -> None:
+        """Have a record appended by `settle`, since nothing can be now."""
+        self._owed.append((record, keep))
+
+    async def settle(self) -> None:
+        """Append what is owed. Raises LogUnavailable."""
+        while self._owed:
+            await self.append(*self._owed[0])
+            self._owed.pop(0)
 
     async def _key(self, of: KeyOf) -> tuple[int, AESGCM]:
         """The key of details for a day and class, made where there is none yet."""
@@ -202,7 +213,7 @@ class Store:
     def _follow(self, row: Row, place: int) -> None:
         if row.operation is not None and row.kind == "INTENT":
             self._under_way.setdefault(row.operation, place)
-        elif row.operation is not None:
+        elif row.operation is not None and row.kind == "OUTCOME":
             self._under_way.pop(row.operation, None)
 
     @property

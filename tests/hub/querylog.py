@@ -1,0 +1,50 @@
+"""A store of the query log as tests use it: its addresses, its keys, its records."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from typing import Any
+
+from hub.querylog.note import Signer
+
+SEALING_KEY = bytes(range(32))
+SIGNER = Signer.make("hub.example/log")
+AT = "2026-11-23T00:00:00.000+00:00"
+
+
+def at(seconds: float) -> str:
+    """A time so many seconds after `AT`."""
+    moment = datetime.datetime.fromisoformat(AT) + datetime.timedelta(seconds=seconds)
+    return moment.isoformat(timespec="milliseconds")
+
+
+def intent(number: int, **facts: Any) -> dict[str, Any]:
+    """The INTENT of an operation."""
+    return {
+        "operation": str(uuid.UUID(int=number)),
+        "kind": "INTENT",
+        "at": at(number / 100),
+        "subjects": [f"{number:032x}"],
+        "granted": ["tax.arrears", "tax.exists"],
+        **facts,
+    }
+
+
+def outcome(number: int, **facts: Any) -> dict[str, Any]:
+    """The OUTCOME of an operation."""
+    subject = f"{number:032x}"
+    return {
+        "operation": str(uuid.UUID(int=number)),
+        "kind": "OUTCOME",
+        "at": at(number / 100),
+        "person": f"official-{number % 7}",
+        "office": "office-1",
+        "purpose": "basic-livelihood.application",
+        "outcome": "answered",
+        "cases": ["2026-11110-000001"],
+        "casesNamed": [f"{7:032x}"],
+        "subjects": [subject],
+        "disclosed": {"tax": [{"items": ["tax.arrears", "tax.exists"], "subjects": [subject]}]},
+        **facts,
+    }
