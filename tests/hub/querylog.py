@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import uuid
 from typing import Any
 
@@ -19,13 +20,18 @@ def at(seconds: float) -> str:
     return moment.isoformat(timespec="milliseconds")
 
 
+def pseudonym(number: int) -> str:
+    """That of a subject."""
+    return hashlib.sha256(str(number).encode()).hexdigest()[:32]
+
+
 def intent(number: int, **facts: Any) -> dict[str, Any]:
     """The INTENT of an operation."""
     return {
-        "operation": str(uuid.UUID(int=number)),
+        "operation": str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))),
         "kind": "INTENT",
         "at": at(number / 100),
-        "subjects": [f"{number:032x}"],
+        "subjects": [pseudonym(number)],
         "granted": ["tax.arrears", "tax.exists"],
         **facts,
     }
@@ -33,9 +39,9 @@ def intent(number: int, **facts: Any) -> dict[str, Any]:
 
 def outcome(number: int, **facts: Any) -> dict[str, Any]:
     """The OUTCOME of an operation."""
-    subject = f"{number:032x}"
+    subject = pseudonym(number)
     return {
-        "operation": str(uuid.UUID(int=number)),
+        "operation": str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))),
         "kind": "OUTCOME",
         "at": at(number / 100),
         "person": f"official-{number % 7}",
@@ -43,7 +49,7 @@ def outcome(number: int, **facts: Any) -> dict[str, Any]:
         "purpose": "basic-livelihood.application",
         "outcome": "answered",
         "cases": ["2026-11110-000001"],
-        "casesNamed": [f"{7:032x}"],
+        "casesNamed": [pseudonym(-1)],
         "subjects": [subject],
         "disclosed": {"tax": [{"items": ["tax.arrears", "tax.exists"], "subjects": [subject]}]},
         **facts,

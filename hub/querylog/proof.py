@@ -1,0 +1,84 @@
+"""Proofs that a third party checks offline (C2SP tlog-proof), with the record where it is given.
+
+A proof of a record has its salt and details as extra data; whoever has the log's verifier key
+checks that these were logged, at which place, and under which signed tree.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hub.querylog.checkpoint import Head, LogKey, checked
+from hub.querylog.leaf import commitment, leaf, leaf_hash
+from hub.querylog.note import Note, NoteRefused, Verifier
+from hub.querylog.tree import ProofFails, check_inclusion
+
+_FIRST = "c2sp.org/tlog-proof@v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """That a leaf is at a place of a signed tree. `salt` and `details` open its commitment."""
+
+    index: int
+    hashes: tuple[bytes, ...]
+    checkpoint: str
+    salt: bytes
+    details: bytes
+
+    @property
+    def text(self) -> str:
+        """As C2SP tlog-proof writes it."""
+        extra = json.dumps(
+            {"details": self.details.decode(), "salt": base64.b64encode(self.salt).decode()},
+            ensure_ascii=False,
+        )
+        lines = [
+            _FIRST,
+            f"extra {base64.b64encode(extra.encode()).decode()}",
+            f"index {self.index}",
+            *(base64.b64encode(each).decode() for each in self.hashes),
+        ]
+        return "\n".join(lines) + f"\n\n{self.checkpoint}"
+
+    @classmethod
+    def read(cls, text: str) -> Proof:
+        """Raises NoteRefused for what is no proof of a record."""
+        head, _, checkpoint = text.partition("\n\n")
+        lines = head.split("\n")
+        try:
+            first, extra, index, *hashes = lines
+            if first != _FIRST or not extra.startswith("extra ") or not index.startswith("index "):
+                raise ValueError(first)
+            opened = json.loads(base64.b64decode(extra[6:], validate=True))
+            return cls(
+                int(index[6:]),
+                tuple(base64.b64decode(each, validate=True) for each in hashes),
+                checkpoint,
+                base64.b64decode(opened["salt"], validate=True),
+                opened["details"].encode(),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
+            raise NoteRefused("it is no proof of a record, as `hub log prove` writes it") from error
+
+    def check(
+        self, keys: Sequence[LogKey], witnesses: Sequence[Verifier] = ()
+    ) -> tuple[Head, dict[str, Any], tuple[Verifier, ...]]:
+        """The signed head, the record and who cosigned, if all of it holds.
+
+        Raises NoteRefused where no known key signed the checkpoint, ProofFails where the record
+        is not what was logged there.
+        """
+        head = checked(self.checkpoint, keys)
+        content = leaf(commitment(self.salt, self.details))
+        check_inclusion(self.index, head.size, leaf_hash(content), self.hashes, head.root)
+        try:
+            record = json.loads(self.details)
+        except ValueError as error:
+            raise ProofFails("what was logged there is no record") from error
+        return head, record, Note.read(self.checkpoint).signed_by(witnesses)
