@@ -20,6 +20,7 @@ _MODULES = {
     "catalogue": "hub.catalogue",
     **kit.MODULES,
     "notices": "hub.oversight.command",
+    "schema_diff": "hub.schema_diff",
 }
 """Where the commands stand that are not in `hub/commands.py`."""
 
@@ -79,10 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     explaining.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
     explaining.set_defaults(run="explain")
 
-    schema = commands.add_parser("schema", help="print the schema, whole or as a purpose sees it")
-    schema.add_argument("--purpose", help="code of the purpose (default: the whole schema)")
-    schema.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
-    schema.set_defaults(run="schema")
+    _schema_command(commands.add_parser("schema", help="print the schema, or compare two"))
 
     register = commands.add_parser("purposes", help="list, show or compare purposes")
     register.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
@@ -141,6 +139,22 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"`{text}` is no port: give a number from 0 to 65535")
     return int(text)
+
+
+def _schema_command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--purpose", help="code of the purpose (default: the whole schema)")
+    parser.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
+    parser.set_defaults(run="schema")
+    actions = parser.add_subparsers(metavar="ACTION")
+    comparing = actions.add_parser(
+        "diff", help="what a change of declarations does to clients; exit code 1 if it breaks any"
+    )
+    for name, when in (("old", "before"), ("new", "after")):
+        comparing.add_argument(
+            name, type=Path, help=f"folder of the declarations {when}, or a file of settings"
+        )
+    comparing.add_argument("--json", action="store_true", help="print JSON")
+    comparing.set_defaults(run="schema_diff")
 
 
 def _catalogue_command(parser: argparse.ArgumentParser) -> None:
