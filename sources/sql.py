@@ -135,7 +135,7 @@ class SqlAdapter:
             sa.select(*(rows.c[item.wire[-1]].label(f"c{n}") for n, item in enumerate(items)))
             .where(rows.c[declared.key] == owner.c[key])
             .order_by(rows.c[declared.order])
-            .limit(self._rows_most + 1)
+            .limit(sa.literal_column(str(self._rows_most + 1)))
             .correlate(owner)
             .subquery()
         )
