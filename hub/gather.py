@@ -171,9 +171,12 @@ class Gatherer:
                 over[ask.source] = OverBudget("nothing counts the source's budget")
                 continue
             try:
+                self._guards[ask.source].breaker.check()
                 await self._budgets.take(source, context, len(ask.keys))
             except OverBudget as error:
                 over[ask.source] = error
+            except SourceUnavailable:
+                continue  # It is left alone, and what it is not asked does not count.
         return over
 
     async def _source(

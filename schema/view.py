@@ -395,7 +395,9 @@ def unavailable(source: str, failure: Failure) -> NotKnown:
         extensions["remedy"] = "tell the source's operator"
         message = f"`{source}` answered otherwise than it declares"
     else:
-        extensions["retryAfter"] = math.ceil(failure.retry_after or 5)
+        # How long a source is really down would tell it from what is kept from the purpose.
+        wait = failure.retry_after if failure.code == "SOURCE_BUDGET" else None
+        extensions["retryAfter"] = math.ceil(wait or 5)
         said = {
             "SOURCE_TIMEOUT": "did not answer in time",
             "SOURCE_BUDGET": "may be asked about no more people today",

@@ -432,6 +432,23 @@ async def test_connections_that_died_meanwhile_cost_no_answer(
     assert HANA in (await asking.ask(HANA, items=("property.name",))).records
 
 
+async def test_a_server_that_is_not_this_machine_is_asked_over_tls_or_not_at_all(
+    over: Over, postgres: Postgres
+) -> None:
+    # By this address the server is reached as well, and it is not one of loopback.
+    url = postgres.url.replace("127.0.0.1", "0.0.0.0")
+    with pytest.raises(SourceUnavailable, match=r"^the database cannot be reached$"):
+        await over(url).ask(HANA, items=("property.name",))
+    text = DECLARATION.replace("[sql]\n", "[sql]\nplain = true\n")
+    assert HANA in (await over(url, text).ask(HANA, items=("property.name",))).records
+
+
+async def test_a_list_longer_than_it_may_be_is_broken(over: Over, database: Database) -> None:
+    text = DECLARATION.replace('adapter = "sql"', 'adapter = "sql"\nlimits.rows = 1')
+    reply = await over(database.url, text).ask(HANA, items=("property.cars.price",))
+    assert (reply.records[HANA].values, reply.breaches) == ({"cars": BROKEN}, {"too-long": 1})
+
+
 async def test_a_refused_password_is_unavailable(over: Over, postgres: Postgres) -> None:
     asking = over(postgres.url.replace("keeper:", "keeper:not"))
     with pytest.raises(SourceUnavailable, match=r"^the database cannot be reached$"):

@@ -1,0 +1,105 @@
+"""What sources are told of an operation, how long it asks them, and what the log keeps of that."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from hub.querylog.store import Store
+from sources.adapter import Question, Reply
+from tests.hub.memory import CASE, Agency, World, hub_over
+
+PURPOSE = "basic-livelihood.application"
+QUERY = "query($id: ID!) { recipient(id: $id) { labour { insured } tax { arrears } } }"
+RESIDENT = {
+    "householdId": "h-1",
+    "district": "1",
+    "safeAddress": False,
+    "members": [{"id": "r-1", "safeAddress": False}],
+}
+
+
+@dataclass
+class Proving(Agency):
+    """Proves each exchange."""
+
+    evidence: dict[str, str] = field(default_factory=dict)
+
+    async def ask(self, question: Question) -> Reply:
+        return replace(await super().ask(question), evidence=self.evidence)
+
+
+@dataclass
+class Hanging(Agency):
+    """Never answers."""
+
+    async def ask(self, question: Question) -> Reply:
+        await asyncio.Event().wait()
+        return await super().ask(question)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    found = Store(f"sqlite+aiosqlite:///{tmp_path / 'log.db'}", 10, bytes(32))
+    await found.open()
+    yield found
+    await found.close()
+
+
+def world(store: Store, tax: Agency) -> World:
+    agencies = {
+        "resident": Agency({"r-1": RESIDENT}),
+        "tax": tax,
+        "labour": Agency({"r-1": {"insured": True}}),
+        "property": Agency({}),
+        "benefits": Agency({"c-1": CASE}),
+    }
+    return World(hub_over(store, agencies), agencies)
+
+
+async def outcome(store: Store) -> dict[str, object]:
+    return [entry async for entry in store.records()][-1]
+
+
+async def test_the_proof_of_an_exchange_is_kept_in_the_log_and_shown_to_nobody(
+    store: Store,
+) -> None:
+    proof = {"x-road-id": "m-1", "x-road-request-hash": "aGFzaA=="}
+    found = await world(store, Proving({"r-1": {"arrears": 5}}, evidence=proof)).ask(PURPOSE, QUERY)
+    assert found["errors"] == []
+    assert "aGFzaA==" not in str(found)
+    sources = (await outcome(store))["sources"]
+    assert isinstance(sources, list)
+    assert {"source": "tax", "round": "data 1", "state": "OK", "evidence": [proof]} in sources
+    assert {"source": "labour", "round": "data 1", "state": "OK"} in sources
+
+
+async def test_a_source_is_told_of_the_purpose_the_case_and_the_official(store: Store) -> None:
+    tax = Agency({"r-1": {"arrears": 5}})
+    await world(store, tax).ask(PURPOSE, QUERY)
+    context = tax.asked[-1].context
+    assert (context.purpose, context.case, context.user) == (PURPOSE, "c-1", "official")
+
+
+async def test_an_operation_asks_no_longer_than_it_may(store: Store) -> None:
+    made = world(store, Hanging({}))
+    hub = replace(made.hub, log=replace(made.hub.log, seconds=0.3))
+    started = time.monotonic()
+    found = await World(hub, made.agencies).ask(PURPOSE, QUERY)
+    assert time.monotonic() - started < 1.5
+    assert found["data"]["recipient"]["tax"] is None
+    assert found["data"]["recipient"]["labour"] == {"insured": True}
+    assert {error["extensions"]["code"] for error in found["errors"]} == {"SOURCE_TIMEOUT"}
+
+
+async def test_an_operation_without_time_left_asks_nobody(store: Store) -> None:
+    made = world(store, Agency({}))
+    hub = replace(made.hub, log=replace(made.hub.log, seconds=-1))
+    with pytest.raises(Exception, match="SOURCE_TIMEOUT"):
+        await World(hub, made.agencies).ask(PURPOSE, QUERY)
+    assert all(agency.asked == [] for agency in made.agencies.values())
