@@ -223,7 +223,9 @@ class Gatherer:
             _BREACHES.labels(source.name, kind).inc(number)
             extra = {"source": source.name, "kind": kind, "number": number}
             _log.warning("source breaks its contract", extra=extra)
-        return _Part(await _answers(given, keys, reply, kept), None, reply.evidence)
+        answers = await _answers(given, keys, reply, kept)
+        sound = all(answer.failure is None for answer in answers.values())
+        return _Part(answers, None if sound else ContractBroken.code, reply.evidence)
 
     async def close(self) -> None:
         """Close every adapter, and what was kept."""

@@ -452,3 +452,4 @@ async def test_of_whom_nothing_can_be_relied_on_is_unavailable_and_never_absent(
     answer = gathered.answers["tax", "a"]
     assert (answer.state, answer.failure) == (State.UNAVAILABLE, Failure("SOURCE_CONTRACT"))
     assert gathered.answers["tax", "b"].state is State.ABSENT
+    assert states(gathered) == {"tax": "SOURCE_CONTRACT"}
