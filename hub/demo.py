@@ -24,10 +24,11 @@ import httpx
 import uvicorn
 
 from hub.app import application, read_plans
-from hub.config import read_settings
+from hub.config import Sources, read_settings
 from hub.issuer import AUDIENCE, ISSUER, make_keys, token_for
 from hub.persons import TITLES, DemoFailed
 from hub.querylog.store import LogUnavailable
+from sources.standins import StandInFailed, Wanted, reached, stand_ins
 
 SAMPLE = """\
 query Sample($id: ID!) {
@@ -80,6 +81,8 @@ query Sample($id: ID!) {
 """
 """The question that the demo asks: every source, unified parts and agencies' own views."""
 
+_OWN = ("resident", "tax", "labour", "property", "benefits", "officials")
+"""The agencies that are written by hand, each a process of its own."""
 PURPOSE = "basic-livelihood.application"
 STARTING_SECONDS = 600
 """An agency that loads a large population for the first time takes its time."""
@@ -143,10 +146,12 @@ async def _demo_in(folder: Path, options: Options) -> None:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         os.environ["HUB_SERVER_URL"] = address
         settings = read_settings(options.config)
-        app = application(settings, read_plans(settings))
-        async with _serving(app, listener) as server:
+        async with contextlib.AsyncExitStack() as stack:
+            others = await stack.enter_async_context(_others(folder, settings.sources))
+            app = application(settings, read_plans(settings))
+            server = await stack.enter_async_context(_serving(app, listener))
             tokens = {name: token_for(folder, name) for name in TITLES}
-            info = _info(address, tokens, sample, agencies, settings.log.store)
+            info = _info(address, tokens, sample, agencies | others, settings.log.store)
             answer = await _ask(info)
             (folder / "console.json").write_text(json.dumps(_console(info)))
             if options.info is not None:
@@ -188,9 +193,8 @@ async def _agencies(folder: Path) -> AsyncIterator[dict[str, dict[str, str]]]:
 
     Each stops by itself when this process ends, however it ends: its standard input closes.
     """
-    names = ("resident", "tax", "labour", "property", "benefits", "officials")
     _say("starting the agencies")
-    secret = {name: secrets.token_urlsafe(24) for name in names}
+    secret = {name: secrets.token_urlsafe(24) for name in _OWN}
     processes = {
         name: await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "sources.simulator", "serve", name, "--stop-with-stdin"),
@@ -200,7 +204,7 @@ async def _agencies(folder: Path) -> AsyncIterator[dict[str, dict[str, str]]]:
             env={**os.environ, "SIMULATOR_TOKEN": secret[name]},
             start_new_session=True,
         )
-        for name in names
+        for name in _OWN
     }
     try:
         agencies = {}
@@ -209,6 +213,28 @@ async def _agencies(folder: Path) -> AsyncIterator[dict[str, dict[str, str]]]:
         yield agencies
     finally:
         await asyncio.shield(_stop(processes.values()))
+
+
+@contextlib.asynccontextmanager
+async def _others(folder: Path, settings: Sources) -> AsyncIterator[dict[str, dict[str, str]]]:
+    """Stand-ins for the other enabled agencies, but for those that the environment leads to."""
+    there = reached(settings.catalogue, settings.enabled)
+    names = [name for name in settings.enabled if name not in (*_OWN, *there)]
+    if not names:
+        yield {}
+        return
+    _say(f"starting stand-ins for {len(names)} more")
+    wanted = Wanted(names, settings.catalogue, folder / "population", folder / "run")
+    try:
+        async with stand_ins(wanted) as found:
+            for one in found.values():
+                os.environ |= one.environment
+            yield {
+                name: {"access": str(one.access), "control": one.control}
+                for name, one in found.items()
+            }
+    except StandInFailed as error:
+        raise DemoFailed(str(error)) from error
 
 
 async def _ready(name: str, process: asyncio.subprocess.Process) -> dict[str, str]:
@@ -294,7 +320,7 @@ def _info(
             "query": SAMPLE,
         },
         "sources": {
-            name: {"url": agency["url"], "access": agency["access"]}
+            name: {key: value for key, value in agency.items() if key != "token"}
             for name, agency in agencies.items()
         },
         "log": {"store": store},

@@ -478,6 +478,20 @@ def read_catalogue(
     return Catalogue(sources, identity, cases, declared), faults
 
 
+def with_finders(folder: Path, names: Sequence[str]) -> list[str]:
+    """The names, with those of the sources that they are found by, and so on."""
+    found = list(dict.fromkeys(names))
+    for name in found:
+        try:
+            declared = tomllib.loads((folder / f"{name}.toml").read_text("utf-8"))
+            finder = str(declared["source"]["found_by"]).split(".")[0]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # There is none, or reading the declaration tells what is wrong with it.
+        if finder not in found:
+            found.append(finder)
+    return found
+
+
 def _key_faults(source: Source, sources: Mapping[str, Source]) -> Iterator[Fault]:
     """What is wrong with the item that a source is found by."""
     if source.found_by is None:

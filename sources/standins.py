@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -21,6 +22,7 @@ import httpx
 _STARTING = 600
 """Seconds: one that loads a large population into a database takes its time."""
 _STOPPING = 15
+_VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
 
 class StandInFailed(Exception):
@@ -88,6 +90,20 @@ async def stand_ins(wanted: Wanted) -> AsyncIterator[dict[str, StandIn]]:
     finally:
         await asyncio.shield(_stop(process))
         await errors
+
+
+def reached(declarations: Path, names: Sequence[str]) -> list[str]:
+    """Those whose every variable the environment has: there is no need to stand in for them."""
+    found = []
+    for name in names:
+        try:
+            text = (declarations / f"{name}.toml").read_text("utf-8")
+        except OSError:
+            continue  # The reading of declarations tells of it.
+        variables = _VARIABLE.findall(text)
+        if variables and all(variable in os.environ for variable in variables):
+            found.append(name)
+    return found
 
 
 async def _ready(process: asyncio.subprocess.Process, errors: asyncio.Task[bytes]) -> StandIn:

@@ -11,7 +11,7 @@ from pathlib import Path
 from hub.app import ADAPTERS
 from hub.config import Settings
 from sources.adapter import Adapter
-from sources.declaration import Source, read_catalogue
+from sources.declaration import Source, read_catalogue, with_finders
 from sources.fault import Fault, FaultyConfiguration, nearest
 from sources.standins import StandIn, Wanted, make_population, stand_ins
 
@@ -41,10 +41,11 @@ def check(workplace: Workplace, names: Sequence[str], *, environment: bool) -> l
     """Every fault of these declarations, and of how they say that they are reached."""
     faults: list[Fault] = []
     for name in names:
-        catalogue, found = read_catalogue(workplace.declarations, [name], name, name)
-        faults += found
-        for source in catalogue.sources.values():
-            faults += _adapter_faults(source, environment=environment)
+        together = with_finders(workplace.declarations, [name])
+        catalogue, found = read_catalogue(workplace.declarations, together, name, name)
+        faults += [fault for fault in found if fault.file == f"{name}.toml"]
+        if name in catalogue.sources:
+            faults += _adapter_faults(catalogue.sources[name], environment=environment)
     return faults
 
 
@@ -57,7 +58,8 @@ def read(workplace: Workplace, name: str, *, environment: bool) -> Source:
         raise FaultyConfiguration([Fault(place, "the folder", message, nearest(name, known))])
     if faults := check(workplace, [name], environment=environment):
         raise FaultyConfiguration(faults)
-    catalogue, _ = read_catalogue(workplace.declarations, [name], name, name)
+    together = with_finders(workplace.declarations, [name])
+    catalogue, _ = read_catalogue(workplace.declarations, together, name, name)
     return catalogue.sources[name]
 
 

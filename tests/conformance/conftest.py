@@ -11,7 +11,7 @@ from hub.app import ADAPTERS
 from sources.adapter import Adapter
 from sources.conformance.checks import CHECKS
 from sources.conformance.run import Result, examine_all, setting
-from sources.declaration import Source, read_catalogue
+from sources.declaration import Source, read_catalogue, with_finders
 from sources.standins import Wanted, make_population, stand_ins
 
 Examine = Callable[..., Awaitable[dict[str, Result]]]
@@ -27,7 +27,8 @@ async def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def declared(name: str, folder: Path = CATALOGUE) -> Source:
-    catalogue, faults = read_catalogue(folder, [name], name, name)
+    together = with_finders(folder, [name])
+    catalogue, faults = read_catalogue(folder, together, name, name)
     assert faults == []
     return catalogue.sources[name]
 

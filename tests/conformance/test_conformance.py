@@ -33,6 +33,7 @@ EVERY_ADAPTER = {
     "soap": "corrections",
     "sql": "childcare",
     "file": "banks",
+    "rest, found by a key": "businessRegister",
 }
 
 

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
-
 from sources.declaration import Item, Source, Subject
 from sources.simulator import cluster
 from sources.simulator.access import read_statements
@@ -20,12 +18,10 @@ from sources.simulator.database import READER, STATEMENTS, load, set_password
 from sources.simulator.declared.credentials import address_variables
 from sources.simulator.declared.faults import Fault
 from sources.simulator.declared.holdings import Holdings
-from sources.simulator.identifiers import id_text
 from sources.simulator.place import HOST, Place
 from sources.simulator.population import Population, read_manifest
 from sources.simulator.registers import Cells, Table
 
-_CHUNK = 10_000
 _TYPES = {"Int": "bigint", "Won": "bigint", "Float": "double precision", "Boolean": "boolean"}
 
 
@@ -176,7 +172,8 @@ def _declared_table(declared: Mapping[str, Any], item: Item) -> Mapping[str, Any
 def tables(source: Source, holdings: Holdings) -> dict[str, Table]:
     """The tables that a declaration names, with the rows of what the agency holds."""
     declared, found = source.adapter_table, {}
-    for subject in ("person", "case"):
+    subjects: tuple[Subject, ...] = ("person", "case")
+    for subject in subjects:
         if subject in declared:
             base = declared[subject]
             items = [one for one in source.items if one.subject == subject and len(one.path) == 1]
@@ -194,7 +191,7 @@ def _kind(item: Item) -> str:
 
 
 def _base_table(
-    base: Mapping[str, str], subject: str, items: Sequence[Item], holdings: Holdings
+    base: Mapping[str, str], subject: Subject, items: Sequence[Item], holdings: Holdings
 ) -> Table:
     columns = {base["key"]: "text"}
     if "as_of" in base:
@@ -202,8 +199,8 @@ def _base_table(
     columns |= {item.wire[-1]: _kind(item) for item in items}
 
     def chunks(_: Population) -> Iterator[list[Cells]]:
-        for keys in _keys(holdings, subject):
-            held = holdings.records(subject, keys, items)  # type: ignore[arg-type]
+        for keys in holdings.every_key(subject):
+            held = holdings.records(subject, keys, items)
             cells: dict[str, Cells] = {base["key"]: [one.key for one in held]}
             if "as_of" in base:
                 cells[base["as_of"]] = [REFERENCE.isoformat()] * len(held)
@@ -221,7 +218,7 @@ def _list_table(
     columns |= {item.wire[-1]: _kind(item) for item in items}
 
     def chunks(_: Population) -> Iterator[list[Cells]]:
-        for keys in _keys(holdings, "person"):
+        for keys in holdings.every_key():
             cells: dict[str, list[Any]] = {column: [] for column in columns}
             for one in holdings.records("person", keys, items):
                 for number, entry in enumerate(one.values[name]):
@@ -232,14 +229,3 @@ def _list_table(
             yield [cells[column] for column in columns]
 
     return Table(rows["table"], columns, (rows["key"],), chunks)
-
-
-def _keys(holdings: Holdings, subject: str) -> Iterator[list[str]]:
-    """Every key that there may be, in chunks of bounded size."""
-    if subject == "case":
-        yield holdings.cases()
-        return
-    total = len(holdings.population.column("person.id"))
-    for first in range(0, total, _CHUNK):
-        rows = np.arange(first, min(first + _CHUNK, total))
-        yield list(id_text(holdings.population.take("person.id", rows)))

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -18,7 +17,6 @@ from sources.simulator.declared.credentials import address_variables
 from sources.simulator.declared.faults import Fault
 from sources.simulator.declared.holdings import Holdings
 from sources.simulator.declared.writing import Writing
-from sources.simulator.identifiers import id_text
 
 Rows = list[dict[str, Any]]
 
@@ -57,10 +55,7 @@ class FileStand:
 
     async def show(self, fault: Fault) -> None:
         """Deliver anew, whole or in the way of the fault."""
-        everyone = self._holdings.population.take(
-            "person.id", np.arange(len(self._holdings.population.column("person.id")))
-        )
-        keys = list(id_text(everyone))
+        keys = [key for some in self._holdings.every_key() for key in some]
         items = [item for item in self.source.items if item.subject == "person"]
         held = self._holdings.records("person", keys, items)
         plain = [item for item in items if len(item.path) == 1]

@@ -1,6 +1,7 @@
 """What a declared agency holds: which keys it knows, and its record of each."""
 
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,9 +14,11 @@ from sources.simulator.declared.values import Values
 from sources.simulator.draw import Draws, Ints
 from sources.simulator.identifiers import id_text
 from sources.simulator.population import Population, read_manifest
+from sources.simulator.registers import REGISTERS
 
 _KNOWN = 9000
 """People in ten thousand whom an agency knows; it knows the demo's shaped persons in any case."""
+_CHUNK = 10_000
 _ENTRIES = 64
 """Numbers set aside for the entries of one person's list."""
 
@@ -31,10 +34,13 @@ class Held:
 class Holdings:
     """The records of one agency, made when they are asked for; they are always the same."""
 
-    def __init__(self, source: Source, population: Population) -> None:
+    def __init__(
+        self, source: Source, population: Population, finder: Source | None = None
+    ) -> None:
         manifest = read_manifest(population.directory) or {}
         self.source = source
         self.population = population
+        self._finder = finder
         self._draws = Draws(int(manifest.get("seed", 0)))
         self._values = Values(population, int(manifest.get("seed", 0)))
         self._everyone = any("household.id" in item.places for item in source.items)
@@ -71,6 +77,8 @@ class Holdings:
 
     def unknown(self, subject: Subject = "person") -> str:
         """A key in the usual form that the agency does not know."""
+        if self._finder is not None:
+            return "00000-99999999"
         if subject == "case":
             return "2026-11110-999999"
         keys = self._all(subject)
@@ -81,17 +89,67 @@ class Holdings:
     def _all(self, subject: Subject) -> list[str]:
         if subject == "case":
             return list(self._cases)
+        if self._finder is not None:
+            return self.found_keys[:1000]
         return list(id_text(self.population.take("person.id", np.arange(500))))
 
     def _rows(self, subject: Subject, keys: Sequence[str]) -> Ints:
         """The rows of the keys, -1 for what the agency does not know."""
         if subject == "case":
             return np.array([self._cases.get(key, -1) for key in keys], dtype=np.int64)
+        if self._finder is not None:
+            return self._found_rows(keys)
         rows = self.population.rows(list(keys))
         if self._everyone:
             return rows
         known = self._draws.chance(f"{self.source.name}.known", rows, _KNOWN)
         return np.where(known | (rows < sample.SHAPED_ROWS), rows, -1)
+
+    def _found_rows(self, keys: Sequence[str]) -> Ints:
+        """A number for each key that another agency may have given, whatever it is of."""
+        numbers = np.array([zlib.crc32(key.encode()) for key in keys], dtype=np.int64)
+        known = self._draws.chance(f"{self.source.name}.known", numbers, _KNOWN)
+        strange = np.array([key == self.unknown() for key in keys], dtype=np.bool_)
+        return np.where(known & ~strange, numbers, -1)
+
+    def every_key(self, subject: Subject = "person") -> Iterator[list[str]]:
+        """Every key that there may be, in chunks of bounded size."""
+        if subject == "case":
+            yield self.cases()
+            return
+        if self._finder is not None:
+            yield self.found_keys
+            return
+        total = len(self.population.column("person.id"))
+        for first in range(0, total, _CHUNK):
+            rows = np.arange(first, min(first + _CHUNK, total))
+            yield list(id_text(self.population.take("person.id", rows)))
+
+    @cached_property
+    def found_keys(self) -> list[str]:
+        """The values of the item that this agency's records are found by."""
+        finder, name = self._finder, self.source.found_by
+        if finder is None or name is None:
+            return []
+        item = next(one for one in finder.items if one.name == name)
+        if finder.name in REGISTERS and len(item.path) == 2:
+            return self._registered(finder, item)
+        holdings = Holdings(finder, self.population)
+        found: dict[str, None] = {}
+        for keys in holdings.every_key():
+            for one in holdings.records("person", keys, [item]):
+                value = one.values[item.path[0]]
+                rows = [value] if len(item.path) == 1 else [row[item.path[1]] for row in value]
+                found |= dict.fromkeys(row for row in rows if row)
+        return list(found)
+
+    def _registered(self, finder: Source, item: Item) -> list[str]:
+        """The values of a column of an agency that is written by hand."""
+        declared = finder.adapter_table["lists"][item.path[0]]["table"]
+        table = next(one for one in REGISTERS[finder.name] if one.name == declared)
+        place = list(table.columns).index(item.wire[-1])
+        chunks = table.chunks(self.population)
+        return list(dict.fromkeys(str(cell) for chunk in chunks for cell in chunk[place]))
 
     @cached_property
     def _cases(self) -> Mapping[str, int]:
@@ -99,7 +157,7 @@ class Holdings:
         return {key: row for row, key in enumerate(self.population.case_references(every))}
 
     def _column(self, subject: Subject, item: Item, rows: Ints) -> list[Any]:
-        if subject == "person":
+        if subject == "person" and self._finder is None:
             return self._values.of_people(item, rows)
         if item.places[:1] == ("case.reference",):
             return list(self.population.case_references(rows))

@@ -12,7 +12,7 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
-from sources.declaration import Source, read_catalogue
+from sources.declaration import Source, read_catalogue, with_finders
 from sources.fault import FaultyConfiguration, nearest
 from sources.simulator.declared.control import Control
 from sources.simulator.declared.database import DatabaseStand
@@ -61,24 +61,34 @@ def serve(places: Places, *, stop_with_stdin: bool) -> int:
             f"`{places.population}` holds no complete population; make one with "
             f"`python -m sources.simulator generate --into {places.population}`"
         )
-    sources = [_read(places.declarations, name) for name in places.names]
-    return uvloop.run(_serve(places, sources, token, stop_with_stdin=stop_with_stdin))
+    return uvloop.run(_serve(places, _read(places), token, stop_with_stdin=stop_with_stdin))
 
 
-def _read(folder: Path, name: str) -> Source:
-    catalogue, faults = read_catalogue(folder, [name], name, name)
+def _read(places: Places) -> list[tuple[Source, Source | None]]:
+    """The sources, each with the one that it is found by, if there is one."""
+    names = with_finders(places.declarations, places.names)
+    catalogue, faults = read_catalogue(places.declarations, names, names[0], names[0])
     if faults:
         raise FaultyConfiguration(faults)
-    source = catalogue.sources[name]
-    if source.adapter not in ADAPTERS:
-        raise ValueError(
-            f"{source.file}: no stand-in speaks `{source.adapter}`; {nearest('', ADAPTERS)}"
-        )
-    return source
+    sources = [catalogue.sources[name] for name in places.names]
+    for source in sources:
+        if source.adapter not in ADAPTERS:
+            raise ValueError(
+                f"{source.file}: no stand-in speaks `{source.adapter}`; {nearest('', ADAPTERS)}"
+            )
+    finders = [
+        catalogue.sources[source.found_by.split(".")[0]] if source.found_by else None
+        for source in sources
+    ]
+    return list(zip(sources, finders, strict=True))
 
 
 async def _serve(
-    places: Places, sources: Sequence[Source], token: str, *, stop_with_stdin: bool
+    places: Places,
+    sources: Sequence[tuple[Source, Source | None]],
+    token: str,
+    *,
+    stop_with_stdin: bool,
 ) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -88,8 +98,8 @@ async def _serve(
         threading.Thread(target=_watch_stdin, args=(loop, stop), daemon=True).start()
     population, usual = Population(places.population), usual_fault(places.always)
     stands: dict[str, tuple[Stand, Holdings]] = {}
-    for source in sources:
-        holdings = Holdings(source, population)
+    for source, finder in sources:
+        holdings = Holdings(source, population, finder)
         stands[source.name] = (_stand(source, holdings, token, places), holdings)
     door = Server(uvicorn.Config(Control(stands, usual).app(), lifespan="off", log_level="warning"))
     listener = listening(0)
