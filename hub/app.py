@@ -217,6 +217,7 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
                 ),
                 ledger=Ledger(store.engine, pseudonyms, Seal(keys.pseudonym)),
                 officials=officials,
+                audit=settings.audit,
                 limits=settings.limits,
             ),
             identity,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -148,6 +149,33 @@ class Log(_Section):
         None, description="File with the verifier keys of the witnesses, one a line."
     )
     batch: int = Field(512, ge=1, description="Most records committed together.")
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("is no time zone; give a name such as `Asia/Seoul`") from error
+    return name
+
+
+class Audit(_Section):
+    """What the log is looked at by, and what recipients are told of it."""
+
+    zone: Annotated[str, AfterValidator(_zone)] = Field(
+        "Asia/Seoul", description="Time zone of the offices (IANA)."
+    )
+    from_hour: int = Field(8, ge=0, le=23, description="Hour at which working hours begin.")
+    until_hour: int = Field(19, ge=1, le=24, description="Hour at which working hours end.")
+    holidays: str | None = Field(
+        "KR", description="Country whose public holidays count (ISO 3166-1), if any."
+    )
+    show_official: bool = Field(
+        False, description="Whether recipients are told which official looked."
+    )
+    webhook: Annotated[str | None, AfterValidator(_own)] = Field(
+        None, description="Address that `hub log watch` posts what it found to."
+    )
 
 
 class Limits(_Section):
@@ -300,6 +328,7 @@ class Settings(_Section):
     roles: Roles
     register_: PurposeRegister = Field(default_factory=PurposeRegister, alias="register")
     log: Log
+    audit: Audit = Field(default_factory=Audit)
     limits: Limits = Field(default_factory=Limits)
     cache: Cache = Field(default_factory=Cache)
     documents: TrustedDocuments = Field(default_factory=TrustedDocuments)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from authz.register import Register
-from hub.config import Limits
+from hub.config import Audit, Limits
 from hub.documents import Documents
 from hub.gather import Call, Gatherer
 from hub.officials import Officials
@@ -51,4 +51,5 @@ class Hub:
     log: Log
     ledger: Ledger
     officials: Officials
+    audit: Audit
     limits: Limits

@@ -71,6 +71,40 @@ class LogPage:
     next: str | None = covered("What `after` takes for the next page; null on the last.")
 
 
+@strawberry.type(description="How many records one official has among those found.")
+class Looker:
+    """An official, with how many of an indicator's records are theirs."""
+
+    person: str | None = covered("The official.")
+    office: str | None = covered("Their office.")
+    count: int = covered("How many records.")
+
+
+@strawberry.type(description="An indicator of misuse, and what it found.")
+class MisuseIndicator:
+    """A named question to the log; it proves nothing, and says where to look."""
+
+    name: str = covered("Its name, as docs/misuse-indicators.md explains it.")
+    title: str = covered("What it finds.")
+    count: int = covered("How many records it finds.")
+    share: float | None = covered("Their share of all accesses of officials in that time.")
+    lookers: list[Looker] = covered("Who has most of them.")
+    query: str = covered("The GraphQL document that shows the records, the newest first.")
+
+
+@strawberry.type(description="Indicators of misuse over a time.")
+class MisuseReport:
+    """What was computed over which accesses."""
+
+    since: datetime.datetime = covered("From when.")
+    until: datetime.datetime = covered("Before when.")
+    accesses: int = covered("How many accesses of officials there were.")
+    unexplained: float | None = covered(
+        "The share of them that no simple reason explains; null where that was not asked for."
+    )
+    indicators: list[MisuseIndicator] = covered("The indicators asked for.")
+
+
 def query_fields() -> dict[str, tuple[Any, Any]]:
     """The questions of auditors."""
 
@@ -85,13 +119,32 @@ def query_fields() -> dict[str, tuple[Any, Any]]:
         outcome: str | None = None,  # noqa: ARG001 - the same
         since: datetime.datetime | None = None,  # noqa: ARG001 - the same
         until: datetime.datetime | None = None,  # noqa: ARG001 - the same
+        indicator: str | None = None,  # noqa: ARG001 - the same
         first: int = 20,  # noqa: ARG001 - the same
         after: str | None = None,  # noqa: ARG001 - the same
     ) -> LogPage:
         page: LogPage = info.context.done["accesses"]
         return page
 
+    def misuse(
+        info: strawberry.Info,
+        names: list[str] | None = None,  # noqa: ARG001 - the same
+        since: datetime.datetime | None = None,  # noqa: ARG001 - the same
+        until: datetime.datetime | None = None,  # noqa: ARG001 - the same
+    ) -> MisuseReport:
+        report: MisuseReport = info.context.done["misuseIndicators"]
+        return report
+
     return {
+        "misuseIndicators": (
+            MisuseReport,
+            needing(
+                AUDIT,
+                misuse,
+                "Indicators of misuse, all or those named, over a time: the last year where"
+                " none is given.",
+            ),
+        ),
         "accesses": (
             LogPage,
             needing(

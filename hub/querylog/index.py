@@ -19,6 +19,8 @@ FLAGS: Mapping[str, int] = {
 }
 """What is found of a subject while relating and may only be logged as a flag: bits of `flags`."""
 
+CASE = "CASE"
+"""The kind of the event that a case was `decided`, `closed`, or closed again soon (`brief`)."""
 _PSEUDONYM = re.compile(r"[0-9a-f]{32}\Z")
 _UNDER_WAY = frozenset({"INTENT", "WITHDRAWN"})
 
@@ -41,7 +43,7 @@ class About(NamedTuple):
     """A row of `index_about`, without its place in the tree.
 
     `part` is `released` (of this subject something was), `asked` (the subject was named or might
-    be asked about, and nothing was released) or `case`.
+    be asked about, and nothing was released) or `case`; of a case's event, what became of the case.
     """
 
     pseudonym: bytes
@@ -73,7 +75,8 @@ def index_of(details: Mapping[str, Any]) -> Indexed:
     person = details.get("person")
     flags = {entry["subject"]: _bits(tuple(entry["flags"])) for entry in details.get("flags", ())}
     released, items = _released(details)
-    parts = dict.fromkeys(details.get("casesNamed", ()), "case")
+    of_case = details["outcome"] if kind == CASE else "case"
+    parts = dict.fromkeys(details.get("casesNamed", ()), of_case)
     parts |= dict.fromkeys(details.get("subjects", ()), "asked")
     parts |= dict.fromkeys(released, "released")
     about = tuple(
@@ -105,6 +108,8 @@ def _released(details: Mapping[str, Any]) -> tuple[set[str], tuple[str, ...]]:
         for group in groups:
             items.update(group["items"])
             subjects.update(group["subjects"])
+    for keys in details.get("derived", {}).values():
+        subjects.update(keys)
     return {key for key in subjects.difference(cases) if _PSEUDONYM.match(key)}, tuple(
         sorted(items)
     )

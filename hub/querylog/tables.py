@@ -56,6 +56,18 @@ INDEX_RECORD = sa.Table(
     sa.Column("flags", sa.Integer, nullable=False),
     sa.Column("items", sa.BigInteger),
     sa.Index("index_record_person", "person", "idx"),
+    sa.Index(
+        "index_record_flags",
+        "flags",
+        sqlite_where=sa.text("flags > 0"),
+        postgresql_where=sa.text("flags > 0"),
+    ),
+    sa.Index(
+        "index_record_refused",
+        "idx",
+        sqlite_where=sa.text("outcome = 'refused'"),
+        postgresql_where=sa.text("outcome = 'refused'"),
+    ),
 )
 """What records are found by. Of an INTENT: kind, time (ms since 1970, UTC) and operation only."""
 
@@ -67,7 +79,15 @@ INDEX_ABOUT = sa.Table(
     sa.Column("part", sa.String(8), nullable=False),
     sa.Column("flags", sa.Integer, nullable=False),
     sa.Column("person", sa.String(255)),
-    sa.Index("index_about_pseudonym", "pseudonym", "idx"),
+    sa.Index("index_about_pseudonym", "pseudonym", "person", "part"),
+    sa.Index(
+        "index_about_event",
+        "part",
+        "pseudonym",
+        "idx",
+        sqlite_where=sa.text("part NOT IN ('released', 'asked', 'case')"),
+        postgresql_where=sa.text("part NOT IN ('released', 'asked', 'case')"),
+    ),
     sqlite_with_rowid=False,
 )
 """Whom and which cases an OUTCOME (or an event) is about; see `hub/querylog/index.py`."""
@@ -80,6 +100,14 @@ INDEX_ITEMS = sa.Table(
     sqlite_with_rowid=False,
 )
 """The members of a set of items that `index_record.items` names."""
+
+HOLD = sa.Table(
+    "log_hold",
+    METADATA,
+    sa.Column("idx", _INDEX, primary_key=True, autoincrement=False),
+    sa.Column("until", sa.BigInteger, nullable=False),
+)
+"""Accesses that recipients are told of later only, and when (ms since 1970)."""
 
 TILE = sa.Table(
     "tile",

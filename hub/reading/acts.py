@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import datetime
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -17,7 +17,9 @@ from strawberry import ID
 from hub.acting import Acting, Arguments
 from hub.errors import refused
 from hub.querylog.store import Stored
-from hub.reading.search import MOST, Page, Search, cursor, find, read_cursor
+from hub.reading.indicators import INDICATORS, Found, chosen
+from hub.reading.report import Report, Reporting
+from hub.reading.search import MOST, Page, Search, cursor, find, milliseconds, read_cursor
 from schema import audit as shown
 
 _PERSONAL = frozenset({"subject", "case", "recipient", "reason", "note"})
@@ -47,9 +49,9 @@ def _text(value: Any) -> object:
 
 
 async def _accesses(acting: Acting) -> shown.LogPage:
-    page = await find(
-        acting.hub.log.store, _search(acting), first(acting), read_cursor(_given(acting, "after"))
-    )
+    number, before = first(acting), read_cursor(_given(acting, "after"))
+    search = await _search(acting)
+    page = await find(acting.hub.log.store, search, number, before)
     acting.entry.facts["records"] = [found.index for found in page.records]
     return _page(page)
 
@@ -66,11 +68,17 @@ def _given(acting: Acting, name: str) -> Any:
     return acting.arguments.get(name)
 
 
-def _search(acting: Acting) -> Search:
+async def _search(acting: Acting) -> Search:
     def pseudonym(name: str) -> bytes | None:
         key = _given(acting, name)
         return None if key is None else bytes.fromhex(acting.hub.log.pseudonyms.of(key))
 
+    name, found = _given(acting, "indicator"), None
+    if name is not None:
+        _check_indicators([name])
+        found = await reporting(acting).records(
+            name, _time(acting, "since"), _time(acting, "until")
+        )
     return Search(
         person=_given(acting, "person"),
         office=_given(acting, "office"),
@@ -81,7 +89,65 @@ def _search(acting: Acting) -> Search:
         outcome=_given(acting, "outcome"),
         since=_given(acting, "since"),
         until=_given(acting, "until"),
+        found=found,
     )
+
+
+def reporting(acting: Acting) -> Reporting:
+    """What indicators are computed over."""
+    hub = acting.hub
+    return Reporting(hub.log.store.engine, hub.register, hub.audit)
+
+
+def _check_indicators(names: Iterable[str]) -> None:
+    for name in names:
+        if name not in INDICATORS:
+            known = ", ".join(INDICATORS)
+            raise refused("BAD_VARIABLES", "there is no such indicator", remedy=f"one of {known}")
+
+
+def _time(acting: Acting, name: str) -> int | None:
+    at = _given(acting, name)
+    return None if at is None else milliseconds(at)
+
+
+async def _misuse(acting: Acting) -> shown.MisuseReport:
+    names = _given(acting, "names")
+    _check_indicators(names or ())
+    report = await reporting(acting).report(
+        _time(acting, "since"), _time(acting, "until"), chosen(names)
+    )
+    acting.entry.facts["counts"] = {each.indicator.name: each.count for each in report.found}
+    return shown.MisuseReport(
+        since=_at(report.since),
+        until=_at(report.until),
+        accesses=report.accesses,
+        unexplained=report.unexplained,
+        indicators=[_indicator(report, each) for each in report.found],
+    )
+
+
+def _indicator(report: Report, found: Found) -> shown.MisuseIndicator:
+    name = found.indicator.name
+    since, until = (_at(each).isoformat() for each in (report.since, report.until))
+    return shown.MisuseIndicator(
+        name=name,
+        title=found.indicator.title,
+        count=found.count,
+        share=found.count / report.accesses if report.accesses else None,
+        lookers=[
+            shown.Looker(person=each.person, office=each.office, count=each.count)
+            for each in found.people
+        ],
+        query=(
+            f'{{ accesses(indicator: "{name}", since: "{since}", until: "{until}") '
+            "{ next records { place at person office purpose subjects } } }"
+        ),
+    )
+
+
+def _at(milliseconds: int) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC)
 
 
 def _page(page: Page) -> shown.LogPage:
@@ -130,5 +196,6 @@ def record_of(found: Stored, details: Mapping[str, Any]) -> shown.LogRecord:
 
 READINGS: Mapping[str, Callable[[Acting], Awaitable[Any]]] = {
     "accesses": _accesses,
+    "misuseIndicators": _misuse,
 }
 """What is done by each field."""

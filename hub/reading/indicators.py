@@ -1,0 +1,318 @@
+"""Indicators of misuse: named questions to the index of the log, each with its records.
+
+An indicator proves nothing: it says where somebody has to look. What each is for, and the audits
+it comes from, stands in docs/misuse-indicators.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.querylog.index import FLAGS
+from hub.querylog.tables import INDEX_ABOUT, INDEX_RECORD
+from hub.reading.hours import Outside
+
+DAY = 24 * 3600 * 1000
+"""Milliseconds of a day."""
+DECIDED_DAYS = 90
+"""Days within which a case that was looked at is decided."""
+REFUSED_HOURS = 24
+"""Hours within which an answer under another purpose follows a refusal."""
+MORE_THAN_COLLEAGUES = 3
+"""Times as many accesses as the average of the office."""
+MANY, OFTEN, WATCHED = 50, 20, 10
+"""Accesses of an official; look-ups of one recipient by one official; officials of a recipient."""
+
+Records = sa.Select[tuple[Any, ...]]
+_R, _A = INDEX_RECORD.c, INDEX_ABOUT.c
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What an indicator is computed over. Times are in milliseconds since 1970, UTC.
+
+    `low` and `high` are the places between which the records of that time stand. `officials` are
+    the purposes by which officials reach others, `by_case` those that rest on a case. `unreviewed`
+    are operations under a break-glass that nobody has found justified yet, `overdue` those whose
+    review is late or found it unjustified.
+    """
+
+    since: int
+    until: int
+    low: int
+    high: int
+    officials: tuple[str, ...]
+    by_case: tuple[str, ...]
+    outside: Outside
+    unreviewed: tuple[bytes, ...] = ()
+    overdue: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """A question, in words and as the records that it finds (`idx`, `person`, `office`)."""
+
+    name: str
+    title: str
+    records: Callable[[Scope], Records]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How many records one person has among those that an indicator found."""
+
+    person: str | None
+    office: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an indicator found: how many records, and who has most of them."""
+
+    indicator: Indicator
+    count: int
+    people: tuple[Finding, ...]
+
+
+async def count(
+    connection: AsyncConnection, indicator: Indicator, scope: Scope, most: int = 10
+) -> Found:
+    """Count an indicator's records, by person."""
+    found = indicator.records(scope).subquery()
+    number = sa.func.count().label("number")
+    query = (
+        sa.select(found.c.person, found.c.office, number)
+        .group_by(found.c.person, found.c.office)
+        .order_by(number.desc(), found.c.person)
+    )
+    rows = (await connection.execute(query)).all()
+    people = tuple(Finding(row.person, row.office, row.number) for row in rows[:most])
+    return Found(indicator, sum(row.number for row in rows), people)
+
+
+def accesses(scope: Scope) -> Records:
+    """Every answer to an official in the scope."""
+    return sa.select(_R.idx, _R.person, _R.office).where(
+        _R.idx >= scope.low,
+        _R.idx < scope.high,
+        _R.at >= scope.since,
+        _R.at < scope.until,
+        _R.kind == "OUTCOME",
+        _R.outcome == "answered",
+        _R.purpose.in_(scope.officials),
+    )
+
+
+def _most_looking(scope: Scope) -> Records:
+    per_person = accesses(scope).subquery()
+    each = (
+        sa.select(per_person.c.person, per_person.c.office, sa.func.count().label("number"))
+        .group_by(per_person.c.person, per_person.c.office)
+        .cte("each")
+    )
+    usual = (
+        sa.select(each.c.office, sa.func.avg(each.c.number).label("usual"))
+        .group_by(each.c.office)
+        .subquery()
+    )
+    more = (
+        sa.select(each.c.person)
+        .join(usual, usual.c.office == each.c.office)
+        .where(each.c.number >= MANY, each.c.number > MORE_THAN_COLLEAGUES * usual.c.usual)
+    )
+    return accesses(scope).where(_R.person.in_(more))
+
+
+def _released(scope: Scope) -> tuple[sa.ColumnElement[bool], ...]:
+    return (_A.part == "released", _A.idx >= scope.low, _A.idx < scope.high)
+
+
+def _often_at_one(scope: Scope) -> Records:
+    pairs = (
+        sa.select(_A.pseudonym, _A.person)
+        .where(*_released(scope), _A.person.is_not(None))
+        .group_by(_A.pseudonym, _A.person)
+        .having(sa.func.count() >= OFTEN)
+        .subquery()
+    )
+    return _about(scope, pairs, INDEX_ABOUT.c.person == pairs.c.person)
+
+
+def _watched(scope: Scope) -> Records:
+    lookers = (
+        sa.select(_A.pseudonym, _A.person)
+        .where(*_released(scope), _A.person.is_not(None))
+        .group_by(_A.pseudonym, _A.person)
+        .subquery()
+    )
+    watched = (
+        sa.select(lookers.c.pseudonym)
+        .group_by(lookers.c.pseudonym)
+        .having(sa.func.count() >= WATCHED)
+        .subquery()
+    )
+    return _about(scope, watched)
+
+
+def _about(scope: Scope, chosen: Any, *also: sa.ColumnElement[bool]) -> Records:
+    """The accesses that released something of the pseudonyms chosen."""
+    places = (
+        sa.select(_A.idx)
+        .join(chosen, chosen.c.pseudonym == _A.pseudonym)
+        .where(*_released(scope), *also)
+    )
+    return accesses(scope).where(_R.idx.in_(places))
+
+
+def _outside_hours(scope: Scope) -> Records:
+    return accesses(scope).where(scope.outside.condition(_R.at))
+
+
+def _flagged(flag: str) -> Callable[[Scope], Records]:
+    bit = FLAGS[flag]
+
+    def records(scope: Scope) -> Records:
+        return accesses(scope).where(_R.flags > 0, _R.flags.bitwise_and(bit) == bit)
+
+    return records
+
+
+def _events(part: str) -> Any:
+    """The last event of a kind of each case."""
+    return (
+        sa.select(_A.pseudonym, sa.func.max(_A.idx).label("last"))
+        .where(_A.part == part)
+        .group_by(_A.pseudonym)
+        .subquery()
+    )
+
+
+def _of_case(scope: Scope) -> sa.Select[Any]:
+    return sa.select(_A.idx).where(_A.part == "case", _A.idx >= scope.low, _A.idx < scope.high)
+
+
+def _without_decision(scope: Scope) -> Records:
+    decided = _events("decided")
+    later = _of_case(scope).join(
+        decided, (decided.c.pseudonym == _A.pseudonym) & (decided.c.last > _A.idx)
+    )
+    return accesses(scope).where(
+        _R.purpose.in_(scope.by_case),
+        _R.at < scope.until - DECIDED_DAYS * DAY,
+        _R.idx.not_in(later),
+    )
+
+
+def _brief_case(scope: Scope) -> Records:
+    brief = _events("brief")
+    found = _of_case(scope).join(
+        brief, (brief.c.pseudonym == _A.pseudonym) & (brief.c.last > _A.idx)
+    )
+    return accesses(scope).where(_R.idx.in_(found))
+
+
+def _another_purpose(scope: Scope) -> Records:
+    refused, of, later, answered = (
+        INDEX_RECORD.alias("refused"),
+        INDEX_ABOUT.alias("refused_about"),
+        INDEX_ABOUT.alias("later"),
+        INDEX_RECORD.alias("answered"),
+    )
+    within = REFUSED_HOURS * DAY // 24
+    found = (
+        sa.select(later.c.idx)
+        .select_from(refused)
+        .join(of, of.c.idx == refused.c.idx)
+        .join(
+            later,
+            (later.c.pseudonym == of.c.pseudonym)
+            & (later.c.person == of.c.person)
+            & (later.c.part == "released")
+            & (later.c.idx > of.c.idx),
+        )
+        .join(answered, answered.c.idx == later.c.idx)
+        .where(
+            refused.c.outcome == "refused",
+            refused.c.idx >= scope.low,
+            refused.c.idx < scope.high,
+            of.c.part == "asked",
+            answered.c.purpose != refused.c.purpose,
+            answered.c.at <= refused.c.at + within,
+        )
+    )
+    return accesses(scope).where(_R.idx.in_(found))
+
+
+def _break_glass(scope: Scope) -> Records:
+    return _flagged("breakGlass")(scope)
+
+
+def _overdue(scope: Scope) -> Records:
+    return accesses(scope).where(_R.operation.in_(scope.overdue))
+
+
+def _unexplained(scope: Scope) -> Records:
+    """Accesses by a case that came to nothing, or by a break-glass not found justified."""
+    either = sa.union(
+        *(
+            sa.select(found(scope).subquery().c.idx)
+            for found in (_without_decision, _brief_case, _unreviewed)
+        )
+    )
+    return accesses(scope).where(_R.idx.in_(sa.select(either.subquery().c.idx)))
+
+
+def _unreviewed(scope: Scope) -> Records:
+    return accesses(scope).where(_R.operation.in_(scope.unreviewed))
+
+
+INDICATORS: Mapping[str, Indicator] = {
+    each.name: each
+    for each in (
+        Indicator(
+            "most-looking",
+            f"officials with {MORE_THAN_COLLEAGUES} times the accesses of their office's average",
+            _most_looking,
+        ),
+        Indicator(
+            "often-at-one",
+            f"an official looked at the same recipient {OFTEN} times or more",
+            _often_at_one,
+        ),
+        Indicator("watched", f"{WATCHED} officials or more looked at the same recipient", _watched),
+        Indicator("outside-hours", "outside working hours", _outside_hours),
+        Indicator(
+            "without-decision",
+            f"the case was not decided after the look-up, in {DECIDED_DAYS} days",
+            _without_decision,
+        ),
+        Indicator("same-surname", "at somebody of the same surname", _flagged("sameSurname")),
+        Indicator("same-address", "at somebody of the same address", _flagged("sameAddress")),
+        Indicator("same-office", "at somebody of the same office", _flagged("sameOffice")),
+        Indicator("brief-case", "by a case opened and closed around the look-up", _brief_case),
+        Indicator(
+            "another-purpose",
+            f"a refusal was followed by another purpose within {REFUSED_HOURS} hours",
+            _another_purpose,
+        ),
+        Indicator("break-glass", "by a break-glass", _break_glass),
+        Indicator(
+            "break-glass-reviews",
+            "by a break-glass whose review is overdue or found it unjustified",
+            _overdue,
+        ),
+        Indicator("unexplained", "no simple reason explains the access", _unexplained),
+    )
+}
+"""Every indicator, by name, in the order they are shown."""
+
+
+def chosen(names: Sequence[str] | None) -> list[Indicator]:
+    """The indicators of these names, all where none is given. Raises KeyError."""
+    return [INDICATORS[name] for name in names] if names else list(INDICATORS.values())
