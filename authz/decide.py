@@ -213,14 +213,15 @@ def _decide_used(
     purpose: Purpose, use: str, inputs: Inputs
 ) -> tuple[frozenset[str], tuple[Decision, ...]]:
     """What rows may be chosen, sorted or counted by, where there may be known to be a record."""
-    decisions = []
-    for item in inputs.items:
-        if purpose.exists[item] == item or not purpose.decisions[purpose.exists[item]].allowed:
-            decisions.append(purpose.decisions[purpose.exists[item]])
-        else:
-            decisions.append(purpose.uses[use][item])
-    denied = tuple(decision for decision in decisions if not decision.allowed)
-    return frozenset(inputs.items) - {decision.item for decision in denied}, denied
+    deciding = {
+        item: purpose.uses[use][item]
+        if purpose.exists[item] != item and purpose.decisions[purpose.exists[item]].allowed
+        else purpose.decisions[purpose.exists[item]]
+        for item in inputs.items
+    }
+    denied = {one.item: one for one in deciding.values() if not one.allowed}
+    usable = frozenset(item for item, one in deciding.items() if one.allowed)
+    return usable, tuple(denied.values())
 
 
 def _unusable(purpose: Purpose, name: str, item: str) -> Decision:
