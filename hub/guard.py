@@ -12,7 +12,7 @@ import itertools
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from prometheus_client import Counter, Gauge
@@ -120,13 +120,18 @@ class Guard:
         until = min(own, question.context.deadline)
         if until <= now:
             raise SourceTimeout("the operation has no time left for the source")
-        async with self._place(until):
+        await self._place(until)
+        try:
             return await self._tries(question, until, whole=until == own)
+        finally:
+            self._places.release()
 
-    @contextlib.asynccontextmanager
-    async def _place(self, until: float) -> AsyncIterator[None]:
-        """One of the places for calls under way, waited for no longer than the deadline."""
-        if self._places.locked() and self._waiting >= self._terms.pool.waiting:
+    async def _place(self, until: float) -> None:
+        """Take one of the places for calls under way, waiting no longer than the deadline."""
+        if not self._places.locked():
+            await self._places.acquire()
+            return
+        if self._waiting >= self._terms.pool.waiting:
             raise SourceUnavailable("too many calls wait for the source", 1.0)
         self._waiting += 1
         _WAITING.labels(self._source.name).inc()
@@ -138,10 +143,6 @@ class Guard:
         finally:
             self._waiting -= 1
             _WAITING.labels(self._source.name).dec()
-        try:
-            yield
-        finally:
-            self._places.release()
 
     async def _tries(self, question: Question, until: float, *, whole: bool) -> Reply:
         """Ask, and again where that may help. `whole`: the source has all of its own time."""
