@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hub.kit import parser as kit
 from hub.persons import TITLES, DemoFailed
+from hub.querylog import parser as querylog
 from sources.fault import FaultyConfiguration
 
 _CONFIG = Path("hub.toml")
@@ -19,6 +20,7 @@ _MODULES = {
     "programmes": "hub.programmes",
     "catalogue": "hub.catalogue",
     **kit.MODULES,
+    **querylog.MODULES,
     "notices": "hub.oversight.command",
     "schema_diff": "hub.schema_diff",
 }
@@ -106,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     _document_commands(documents)
 
     kit.add(commands, _CONFIG)
+    querylog.add(commands)
 
     trying = commands.add_parser("demo", help="simulated agencies, a hub over them, one question")
     trying.add_argument("--once", action="store_true", help="print the answer as JSON and stop")

@@ -27,7 +27,8 @@ from hub.app import application, read_plans
 from hub.config import Sources, read_settings
 from hub.issuer import AUDIENCE, ISSUER, make_keys, token_for
 from hub.persons import TITLES, DemoFailed
-from hub.querylog.store import LogUnavailable
+from hub.querylog import schema
+from hub.querylog.store import LogUnavailable, engine_of
 from sources.standins import StandInFailed, Wanted, reached, stand_ins
 
 SAMPLE = """\
@@ -146,6 +147,7 @@ async def _demo_in(folder: Path, options: Options) -> None:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         os.environ["HUB_SERVER_URL"] = address
         settings = read_settings(options.config)
+        await _upgrade(settings.log.store)
         async with contextlib.AsyncExitStack() as stack:
             others = await stack.enter_async_context(_others(folder, settings.sources))
             app = application(settings, read_plans(settings))
@@ -161,6 +163,15 @@ async def _demo_in(folder: Path, options: Options) -> None:
                 return
             _show(address, info, answer)
             await server
+
+
+async def _upgrade(address: str) -> None:
+    """Bring a log that an earlier demo left to this hub's tables, as `hub log migrate` does."""
+    engine = engine_of(address)
+    try:
+        await schema.upgrade(engine)
+    finally:
+        await engine.dispose()
 
 
 def _listen(port: int) -> socket.socket:

@@ -13,12 +13,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hub.querylog.checkpoint import Head, LogKey, checked
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from hub.querylog.checkpoint import Head, LogKey, checked, proved, signed
 from hub.querylog.leaf import commitment, leaf, leaf_hash
 from hub.querylog.note import Note, NoteRefused, Verifier
-from hub.querylog.tree import ProofFails, check_inclusion
+from hub.querylog.sealing import NotOpened, Sealing, unseal
+from hub.querylog.store import LogUnavailable, engine_of, opened_keys
+from hub.querylog.tables import DETAILS, LEAF
+from hub.querylog.tree import ProofFails, check_inclusion, inclusion
 
 _FIRST = "c2sp.org/tlog-proof@v1"
+_RECORD = (
+    sa.select(LEAF.c.key, DETAILS.c.sealed)
+    .join(DETAILS, DETAILS.c.idx == LEAF.c.idx)
+    .where(LEAF.c.idx == sa.bindparam("place"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +93,31 @@ class Proof:
         except ValueError as error:
             raise ProofFails("what was logged there is no record") from error
         return head, record, Note.read(self.checkpoint).signed_by(witnesses)
+
+
+async def prove(address: str, sealing: Sealing, place: int) -> Proof:
+    """A proof of a record, under the newest checkpoint a witness cosigned, or else the newest.
+
+    Raises NoteRefused where there is no such record, LogUnavailable where the store does not open.
+    """
+    engine = engine_of(address)
+    try:
+        async with engine.connect() as connection:
+            row = (await connection.execute(_RECORD, {"place": place})).one_or_none()
+            checkpoint = None
+            for cosigned in (True, False):
+                found = await signed(connection, cosigned=cosigned)
+                if found is not None and Head.read(Note.read(found).text).size > place >= 0:
+                    checkpoint = found
+                    break
+            if row is None or checkpoint is None:
+                raise NoteRefused(f"there is no record {place} that is signed and not destroyed")
+            key = (await opened_keys(connection, sealing))[row.key]
+            salt, details = unseal(key, row.sealed)
+            size = Head.read(Note.read(checkpoint).text).size
+            hashes = await proved(connection, lambda read: inclusion(place, size, read))
+    except (SQLAlchemyError, OSError, NotOpened) as error:
+        raise LogUnavailable("the query log cannot be read") from error
+    finally:
+        await engine.dispose()
+    return Proof(place, tuple(hashes), checkpoint, salt, details)

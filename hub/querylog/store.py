@@ -27,7 +27,7 @@ from hub.querylog.group import Written, write
 from hub.querylog.index import Row, index_of
 from hub.querylog.leaf import SALT_BYTES, canonical, commitment, leaf
 from hub.querylog.sealing import Keep, KeyOf, NotOpened, Sealing, seal, unseal
-from hub.querylog.tables import DETAILS, DETAILS_KEY, HEAD, INDEX_ITEMS, LEAF
+from hub.querylog.tables import DETAILS, DETAILS_KEY, FIRST_RECORD, HEAD, INDEX_ITEMS, LEAF
 
 TIMEOUT = 5.0
 """Seconds after which an append that is not yet durable has failed."""
@@ -119,6 +119,12 @@ class Store:
     def _put(
         self, record: Mapping[str, Any], keep: Keep, key: tuple[int, AESGCM]
     ) -> asyncio.Future[int]:
+        entry = self._written(record, keep, key)
+        self._waiting.append(entry)
+        self._wake.set()
+        return entry.durable
+
+    def _written(self, record: Mapping[str, Any], keep: Keep, key: tuple[int, AESGCM]) -> _Waiting:
         durable: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         details, salt = canonical(record), os.urandom(SALT_BYTES)
         indexed = index_of(record)
@@ -129,9 +135,7 @@ class Store:
             indexed.row,
             indexed.about,
         )
-        self._waiting.append(_Waiting(written, indexed.items, keep, durable))
-        self._wake.set()
-        return durable
+        return _Waiting(written, indexed.items, keep, durable)
 
     def owe(self, record: Mapping[str, Any], keep: Keep) -> None:
         """Have a record appended by `settle`, since nothing can be now."""
@@ -314,6 +318,32 @@ class Store:
                         yield Stored(row.idx, row.leaf, details)
         except (SQLAlchemyError, OSError, NotOpened) as error:
             raise LogUnavailable("the query log cannot be read") from error
+
+    async def carry(self) -> int:
+        """Take records of hubs before the tree into it; how many. Raises LogUnavailable."""
+        carried = 0
+        query = sa.select(FIRST_RECORD.c.seq, FIRST_RECORD.c.body).order_by(FIRST_RECORD.c.seq)
+        try:
+            while True:
+                async with self.engine.connect() as connection:
+                    rows = (await connection.execute(query.limit(1000))).all()
+                if not rows:
+                    return carried
+                waiting = [await self._legacy(orjson.loads(row.body)) for row in rows]
+                async with self.engine.begin() as connection:
+                    gone = sa.delete(FIRST_RECORD).where(FIRST_RECORD.c.seq <= rows[-1].seq)
+                    # Nothing is carried twice: whoever deletes a row is who writes it.
+                    if (await connection.execute(gone)).rowcount != len(rows):
+                        raise LogUnavailable("records of older hubs are carried by another")
+                    await self._name_items(connection, waiting)
+                    await write(connection, [entry.written for entry in waiting])
+                carried += len(rows)
+        except (SQLAlchemyError, OSError) as error:
+            raise LogUnavailable("the query log cannot be written") from error
+
+    async def _legacy(self, record: dict[str, Any]) -> _Waiting:
+        of = KeyOf(record["at"][:10], RECIPIENTS)
+        return self._written(record, RECIPIENTS, self._keys.get(of) or await self._key(of))
 
     async def close(self) -> None:
         """Commit what waits, then close."""

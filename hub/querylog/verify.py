@@ -305,6 +305,11 @@ class _Verification:
         self, place: int, content: bytes, key: int, sealed: bytes, index: tuple[Any, Any]
     ) -> None:
         opening = self.keys.get(key)
+        of = self.rows_of_keys.get(key)
+        if of is not None and of.wrapped is None:
+            # Its key is destroyed; that its rows still stand is a shredding that was broken off.
+            self.without_details.setdefault(key, []).append(place)
+            return
         if opening is None:
             self.unopened.append(Finding("details", place, "altered", f"there is no key {key}"))
             return
