@@ -237,8 +237,8 @@ def _unusable(purpose: Purpose, name: str, item: str) -> Decision:
 
 def _decide_returned(purpose: Purpose, asked: Asked) -> Verdict:
     """Decide the items that are to be returned."""
-    if purpose.relation in BY_CASE and asked.item_set <= purpose.open_items:
-        return Verdict(asked.item_set, (), _transforms(purpose, asked.item_set))
+    if purpose.relation in BY_CASE:
+        return _decide_by_items(purpose, asked)
     decisions = [purpose.decisions[item] for item in asked.items]
     denied = [decision for decision in decisions if not decision.allowed]
     if purpose.relation in ALONE:
@@ -267,10 +267,26 @@ def _decide_returned(purpose: Purpose, asked: Asked) -> Verdict:
     for item in asked.items:
         exists = purpose.exists[item]
         if exists in refused and item not in refused:
-            denied.append(Decision(item, False, f"`{exists}` is denied", f"leave `{item}` out"))
+            denied.append(_unknown(purpose, item))
     refused |= {decision.item for decision in denied}
     granted = frozenset(asked.items) - refused
     return Verdict(granted, tuple(denied), _transforms(purpose, granted))
+
+
+def _decide_by_items(purpose: Purpose, asked: Asked) -> Verdict:
+    """Decide by the items alone, by sets: only what is denied is looked at one by one."""
+    granted = asked.item_set & purpose.open_items
+    if len(granted) == len(asked.item_set):
+        return Verdict(asked.item_set, (), _transforms(purpose, granted))
+    closed = [purpose.decisions[item] for item in asked.items if item not in granted]
+    denied = [decision for decision in closed if not decision.allowed]
+    denied += [_unknown(purpose, decision.item) for decision in closed if decision.allowed]
+    return Verdict(granted, tuple(denied), _transforms(purpose, granted))
+
+
+def _unknown(purpose: Purpose, item: str) -> Decision:
+    """The denial of an item of whose source it may not be known whether it has a record."""
+    return Decision(item, False, f"`{purpose.exists[item]}` is denied", f"leave `{item}` out")
 
 
 def _transforms(purpose: Purpose, granted: frozenset[str]) -> dict[str, Transform]:
