@@ -11,7 +11,7 @@ from typing import Any
 
 from authz.caller import Caller
 from authz.register import Register, read_register
-from hub.config import Limits, TrustedDocuments
+from hub.config import Audit, Limits, TrustedDocuments
 from hub.documents import Documents
 from hub.gather import Call, Gatherer
 from hub.officials import Officials
@@ -112,4 +112,5 @@ def hub_over(store: Store, agencies: Mapping[str, Agency], register: Register = 
         ledger=Ledger(store.engine, Pseudonyms(b"key"), Seal(b"key")),
         officials=Officials(None, None),
         limits=Limits(),
+        audit=Audit(),
     )

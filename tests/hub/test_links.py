@@ -13,23 +13,19 @@ import pytest
 from authz.register import Decision, Register, read_register
 from hub.admission import Denied
 from hub.app import read_plans
-from hub.config import Limits, TrustedDocuments, read_settings
+from hub.config import Limits, read_settings
 from hub.documents import Documents
 from hub.errors import RequestRefused
 from hub.explain import explain
 from hub.gather import Ask, Gatherer
 from hub.links import Link, links, scheduled
-from hub.operation import Hub
-from hub.oversight.ledger import Ledger
-from hub.oversight.seal import Seal
 from hub.querylog.quota import Quota
 from hub.querylog.record import Log, Pseudonyms
 from hub.querylog.store import Store
-from hub.trusted import Trusted
 from hub.visible import Visibility
 from schema.build import HubSchema, build
 from sources.declaration import Catalogue, read_catalogue
-from tests.hub.memory import CASE, SOURCES, Agency, World
+from tests.hub.memory import CASE, SOURCES, Agency, World, hub_over
 
 LINKED = ["buildingLedger", "businessRegister"]
 ARCHITECTS = """\
@@ -111,15 +107,14 @@ def over(store: Store, schema: HubSchema, register: Register) -> Any:
             ),
             "architects": Agency({"timber": {"standard": "T1"}}),
         }
-        hub = Hub(
-            schema=schema,
+        hub = replace(
+            hub_over(store, {name: agencies[name] for name in SOURCES}),
             register=more.get("register", register),
+            schema=schema,
             documents=Documents(schema.graphql, Limits()),
             visibility=Visibility(schema, register),
-            trusted=Trusted(TrustedDocuments(), {}),
             gatherer=Gatherer(schema.catalogue, agencies),
             log=Log(store, Quota(store.engine), Pseudonyms(b"key"), schema.catalogue),
-            ledger=Ledger(store.engine, Pseudonyms(b"key"), Seal(b"key")),
             limits=more.get("limits", Limits()),
         )
         return World(hub, agencies)
