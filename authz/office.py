@@ -11,16 +11,12 @@ def judge_colleagues(
     recipient: str,
     facts: RecipientFacts | None,
     officials: AbstractSet[str] | None,
-    *,
-    approved: bool,
 ) -> str | None:
-    """Why a recipient is closed to the caller's office; None where it is not.
+    """Why a recipient is closed to the caller's office unless another approves; None where not.
 
     `officials` are the ids as residents of everyone who works at the caller's office, None where
-    that cannot be told. `approved`: somebody of another office has approved of this recipient.
+    that cannot be told.
     """
-    if approved:
-        return None
     if officials is None:
         return "who works at the caller's office is not known"
     household = (recipient, *((facts.members or ()) if facts is not None else ()))

@@ -35,7 +35,7 @@ from hub.admission import Admitted
 from hub.errors import RequestRefused, error, refused
 from hub.gather import Ask, Gathered, Gatherer
 from hub.officials import Officials
-from hub.oversight.allowances import Allowances
+from hub.oversight.allowances import Allowances, approvals
 from hub.plan import Subjects
 from hub.querylog.record import Entry
 from hub.rounds import Reach
@@ -176,11 +176,17 @@ async def relate(
         people = tuple(dict.fromkeys((*asked, *filter(None, own))))
         facts = await _recipients(gatherer, catalogue, needed.recipient, people, relation, entry)
     colleagues = await relating.officials.colleagues(caller, purpose, relation.context)
+    rules = {key: _judge(relating, key, facts, cases) for key in asked}
+    closed = {key: judge_colleagues(key, facts.get(key), colleagues) for key in asked}
+    if any((*rules.values(), *closed.values())):
+        # Read for whoever is out of reach, so that time tells no colleague from anybody else.
+        approved = await approvals(relating.allowed, caller, purpose)
+        opened = {key for key in asked if approved.covers(key, facts.get(key), cases)}
+        if not opened.isdisjoint(key for key, rule in closed.items() if rule is not None):
+            entry.facts["approvals"] = approved.requests
+        closed |= dict.fromkeys(opened)
     for key in asked:
-        rule = _judge(relating, key, facts, cases)
-        approved = relating.allowed.approve(key, facts.get(key), cases)
-        closed = judge_colleagues(key, facts.get(key), colleagues, approved=approved)
-        _settle(relation, key, rule or closed)
+        _settle(relation, key, rules[key] or closed[key])
         if key not in caller.recipients and conceals(purpose, facts.get(key)):
             relation.concealed.add(key)
     if needed.receipts and relation.reached:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from authz.caller import Caller
 from authz.decide import CaseFacts, RecipientFacts
@@ -17,13 +17,10 @@ from hub.oversight.uses import check_not_suspended, note_sight, note_use, opened
 from hub.plan import Subjects
 from schema.view import View
 
-_OFFICIAL = BY_CASE | {"receipt", "break-glass"}
-"""The relations by which officials reach others."""
-
 
 @dataclass(frozen=True, slots=True)
 class Allowances:
-    """What is allowed to a caller: recipients opened by a break-glass, and approvals that hold.
+    """What is allowed to a caller: recipients opened by a break-glass, and approvals demanded.
 
     `uses` are the break-glasses, to be reviewed.
     """
@@ -31,29 +28,15 @@ class Allowances:
     ledger: Ledger
     opened: frozenset[str] = frozenset()
     uses: tuple[str, ...] = ()
-    approved: Approved = field(default_factory=Approved)
+    demanded: Approved | None = None
 
     @property
     def told(self) -> dict[str, object]:
         """What the query log says of them."""
-        told: dict[str, object] = {}
-        if self.uses:
-            told["breakGlass"] = self.uses
-        if self.approved.requests:
-            told["approvals"] = self.approved.requests
+        told: dict[str, object] = {"breakGlass": self.uses} if self.uses else {}
+        if self.demanded is not None:
+            told["approvals"] = self.demanded.requests
         return told
-
-    def approve(
-        self, recipient: str, facts: RecipientFacts | None, cases: Iterable[CaseFacts]
-    ) -> bool:
-        """Whether somebody of another office has approved of a recipient, or of their case."""
-        pseudonym = self.ledger.pseudonyms.of
-        if pseudonym(recipient) in self.approved.recipients:
-            return True
-        households = {
-            case.household for case in cases if pseudonym(case.reference) in self.approved.cases
-        }
-        return facts is not None and facts.household is not None and facts.household in households
 
 
 async def allowances(
@@ -63,27 +46,60 @@ async def allowances(
     whom: Subjects,
     cases: Iterable[str],
 ) -> Allowances:
-    """What is allowed, as far as others have a part in it.
+    """What is allowed, as far as a purpose demands that others have a part in it.
 
     Raises LogUnavailable, and RequestRefused where an approval or a break-glass is wanting.
     """
-    if purpose.relation not in _OFFICIAL:
-        return Allowances(ledger)
-    async with ledger.reading() as connection:
-        found = await approved(connection, ledger, caller, purpose)
-        if purpose.relation == "break-glass":
-            await check_not_suspended(connection, ledger.person(caller), ledger.clock())
-            glasses = await opened(connection, ledger, caller, purpose)
+    found = None
     if purpose.obligations.second_approver is not None:
+        async with ledger.reading() as connection:
+            found = await approved(connection, ledger, caller, purpose)
         _check_approved(ledger, purpose, found, whom, cases)
     if purpose.relation != "break-glass":
-        return Allowances(ledger, approved=found)
+        return Allowances(ledger, demanded=found)
+    async with ledger.reading() as connection:
+        await check_not_suspended(connection, ledger.person(caller), ledger.clock())
+        glasses = await opened(connection, ledger, caller, purpose)
     asked = {recipient: ledger.pseudonyms.of(recipient) for recipient in whom.recipients}
     if not glasses.keys() >= set(asked.values()):
         message = "you have no break-glass open for a recipient named"
         raise refused("BREAK_GLASS_REQUIRED", message)
     uses = tuple(sorted({glasses[pseudonym] for pseudonym in asked.values()}))
     return Allowances(ledger, frozenset(asked), uses, found)
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """The approvals that hold for a caller and a purpose."""
+
+    ledger: Ledger
+    found: Approved
+
+    @property
+    def requests(self) -> tuple[str, ...]:
+        """The requests that were approved."""
+        return self.found.requests
+
+    def covers(
+        self, recipient: str, facts: RecipientFacts | None, cases: Iterable[CaseFacts]
+    ) -> bool:
+        """Whether somebody of another office has approved of a recipient, or of their case."""
+        pseudonym = self.ledger.pseudonyms.of
+        if pseudonym(recipient) in self.found.recipients:
+            return True
+        households = {
+            case.household for case in cases if pseudonym(case.reference) in self.found.cases
+        }
+        return facts is not None and facts.household is not None and facts.household in households
+
+
+async def approvals(allowed: Allowances, caller: Caller, purpose: Purpose) -> Approvals:
+    """The approvals that hold, read where nothing demanded them before. Raises LogUnavailable."""
+    ledger, found = allowed.ledger, allowed.demanded
+    if found is None:
+        async with ledger.reading() as connection:
+            found = await approved(connection, ledger, caller, purpose)
+    return Approvals(ledger, found)
 
 
 def _check_approved(

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from sources.simulator.access import read_access
+from tests.access.world import World
 from tests.demo import Answer, Demo
 
 OPEN = (
@@ -303,3 +304,18 @@ def test_notices_are_counted_and_written_once_for_whoever_sends_them(
     )
     rest = notices(glass, "--export", str(tmp_path / "rest.jsonl"))
     assert rest.stderr == "0 notices written\n"
+
+
+def test_a_break_glass_sees_where_a_protected_person_lives(glass: Demo) -> None:
+    world = World(glass)
+    hidden = world.somebody(lambda row: bool(world._living[row]) and world.is_protected(row))
+    opened(glass, 5, hidden)
+    answer = ask(glass, SEE, id=hidden)
+    assert answer.codes == []
+    assert answer.body["data"]["recipient"]["identity"]["address"]
+
+
+def test_the_demos_supervisor_reviews_what_the_demos_caseworker_did(glass: Demo) -> None:
+    use = opened(glass).body["data"]["openBreakGlass"]["id"]
+    done = glass.ask(REVIEW, {"use": use}, person="supervisor", purpose="oversight", case=None)
+    assert done.body["data"]["reviewBreakGlass"]["reviewer"] == "supervisor-26350-01"

@@ -11,7 +11,7 @@ from authz.caller import Caller
 from authz.decide import CaseFacts, RecipientFacts
 from authz.register import Purpose
 from hub.errors import RequestRefused
-from hub.oversight.allowances import Allowances, allowances
+from hub.oversight.allowances import Allowances, allowances, approvals
 from hub.oversight.approvals import (
     Approval,
     Decided,
@@ -167,11 +167,11 @@ async def test_a_recipient_is_approved_by_name_or_by_the_household_of_an_approve
     by_case = await ask(ledger, A, case="C-1", purpose=PLAIN)
     await decide(ledger, B, by_name, "r-1")
     await decide(ledger, B, by_case, case="C-1")
-    found = await allowed(ledger, A, purpose=PLAIN)
+    found = await approvals(Allowances(ledger), A, PLAIN)
     case = CaseFacts("C-1", "livelihood", "H-1", "r-9", "office-a", "open")
     home, other = RecipientFacts("H-1", "1", ("r-2",)), RecipientFacts("H-2", "1", ("r-2",))
-    assert found.approve("r-1", None, [])
-    assert found.approve("r-2", home, [case])
-    assert not found.approve("r-2", other, [case])
-    assert not found.approve("r-2", home, [replace(case, reference="C-2")])
-    assert not found.approve("r-2", replace(home, household=None), [replace(case, household=None)])
+    assert found.covers("r-1", None, [])
+    assert found.covers("r-2", home, [case])
+    assert not found.covers("r-2", other, [case])
+    assert not found.covers("r-2", home, [replace(case, reference="C-2")])
+    assert not found.covers("r-2", replace(home, household=None), [replace(case, household=None)])
