@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -35,9 +35,43 @@ class Obligations(BaseModel):
     review_days: int | None = Field(default=None, ge=1, le=90)
 
     @property
+    def demands(self) -> Mapping[str, str]:
+        """What is demanded, in words by key."""
+        found: dict[str, str] = {}
+        if self.reason is not None:
+            found["reason"] = f"a reason of {self.reason} characters"
+        if self.second_approver is not None:
+            roles = " or ".join(self.second_approver.roles)
+            hours = self.second_approver.hours
+            found["second_approver"] = f"the approval of {roles}, for {hours} hours"
+        if self.notice:
+            found["notice"] = "a notice to the recipient"
+        if self.review_days is not None:
+            found["review_days"] = f"a review within {self.review_days} days"
+        return found
+
+    @property
     def overseen(self) -> bool:
         """Whether others have a part in it."""
         return self.second_approver is not None or self.review_days is not None
+
+
+def lighter(before: Obligations, after: Obligations) -> frozenset[str]:
+    """The keys by which less is demanded than before."""
+    found = {key for key in before.demands if key not in after.demands}
+    if before.reason is not None and after.reason is not None and after.reason < before.reason:
+        found.add("reason")
+    was, now = before.second_approver, after.second_approver
+    if (
+        was is not None
+        and now is not None
+        and not ({*now.roles} <= {*was.roles} and now.hours <= was.hours)
+    ):
+        found.add("second_approver")
+    days, later = before.review_days, after.review_days
+    if days is not None and later is not None and later > days:
+        found.add("review_days")
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)

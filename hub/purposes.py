@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from authz.condition import Condition
+from authz.obligations import lighter
 from authz.register import Purpose, Register
 from authz.transform import Transform
 from hub import tables
@@ -38,6 +39,7 @@ def differences(old: Register, new: Register) -> list[Change]:
         changes += _uses(code, before, after)
         if before is not None and after is not None and before.roles & after.roles:
             changes += _reach(before, after)
+            changes += _demands(before, after)
     return changes
 
 
@@ -148,10 +150,28 @@ def _reach(before: Purpose, after: Purpose) -> Iterator[Change]:
     for name, was, now in (
         ("valid", before.valid, after.valid),
         ("limits", before.limits, after.limits),
-        ("obligations", before.obligations, after.obligations),
     ):
         if was != now:
             yield Change("exposes", f"{code} has other `{name}`: check by hand what that opens")
+
+
+def _demands(before: Purpose, after: Purpose) -> Iterator[Change]:
+    """What has become of what a purpose demands beside an allow."""
+    was, now = before.obligations.demands, after.obligations.demands
+    less = lighter(before.obligations, after.obligations)
+    for key in sorted(was.keys() | now.keys()):
+        if was.get(key) != now.get(key):
+            text = f"{after.code} demands {now.get(key, 'no ' + _DEMANDS[key])}"
+            text += f", before {was.get(key, 'none')}"
+            yield Change("exposes" if key in less else "closes", text)
+
+
+_DEMANDS = {
+    "reason": "reason",
+    "second_approver": "approval",
+    "notice": "notice to the recipient",
+    "review_days": "review",
+}
 
 
 def print_list(register: Register) -> None:
@@ -180,6 +200,8 @@ def print_purpose(purpose: Purpose) -> None:
     print(f"law: {purpose.legal_basis.text}{sourced}")
     print(f"roles: {', '.join(sorted(purpose.roles)) or 'none; used by its children'}")
     print(f"reaches by: {purpose.relation}; jurisdiction: {purpose.jurisdiction}")
+    if purpose.obligations.demands:
+        print(f"demands: {'; '.join(purpose.obligations.demands.values())}")
     if purpose.programmes:
         print(f"programmes: {', '.join(sorted(purpose.programmes))}")
     tables.show(

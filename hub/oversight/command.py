@@ -9,6 +9,7 @@ import datetime
 import json
 import os
 import sys
+import uuid
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
@@ -58,7 +59,8 @@ async def _export(settings: Settings, options: argparse.Namespace) -> int:
     async with _opened(settings) as (ledger, log):
         waiting = await notices_to_send(ledger)
         subjects = sorted({ledger.pseudonyms.of(notice.recipient or "") for notice in waiting})
-        await log.event("NOTICES", {"outcome": "exported", "subjects": subjects})
+        facts = {"operation": str(uuid.uuid4()), "outcome": "exported", "subjects": subjects}
+        await log.event("NOTICES", facts)
         _write(options.export, waiting)
         await note_exported(ledger, waiting)
     print(f"{len(waiting)} notices written", file=sys.stderr)

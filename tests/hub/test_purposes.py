@@ -104,3 +104,37 @@ def test_the_register_is_listed_and_shown() -> None:
         2,
         "there is no purpose `duplicate-chek`: did you mean `duplicate-check`?\n",
     )
+
+
+def test_a_demand_made_lighter_exposes_and_one_made_heavier_closes(changed: Path) -> None:
+    change(changed, "reason = 40", "reason = 30", "break-glass.toml")
+    change(changed, "review_days = 7", "review_days = 3", "break-glass.toml")
+    done = run("diff", str(REGISTER), str(changed))
+    assert (done.returncode, done.stdout.splitlines()) == (
+        1,
+        [
+            "exposes: break-glass demands a reason of 30 characters,"
+            " before a reason of 40 characters",
+            "closes: break-glass demands a review within 3 days, before a review within 7 days",
+        ],
+    )
+
+
+def test_an_approval_no_longer_demanded_exposes(changed: Path) -> None:
+    approved = '[obligations]\nsecond_approver = { roles = ["supervisor"] }\n\n[allow]'
+    change(changed, "[allow]", approved)
+    done = run("diff", str(changed), str(REGISTER))
+    assert (done.returncode, done.stdout) == (
+        1,
+        "exposes: basic-pension.application demands no approval,"
+        " before the approval of supervisor, for 24 hours\n",
+    )
+    assert run("diff", str(REGISTER), str(changed)).returncode == 0
+
+
+def test_a_purpose_is_shown_with_what_it_demands() -> None:
+    shown = run("show", "break-glass").stdout
+    assert (
+        "demands: a reason of 40 characters; a notice to the recipient; a review within 7 days"
+        in shown.splitlines()
+    )
