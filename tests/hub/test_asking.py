@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from hub.budget import Budgets
+from hub.cache import Answers, Memory
+from hub.gather import Gatherer
 from hub.querylog.store import Store
-from sources.adapter import Question, Reply
-from tests.hub.memory import CASE, Agency, World, hub_over
+from sources.adapter import Question, Reply, SourceUnavailable
+from sources.terms import Budget
+from tests.hub.memory import CASE, CATALOGUE, Agency, World, hub_over
 
 PURPOSE = "basic-livelihood.application"
 QUERY = "query($id: ID!) { recipient(id: $id) { labour { insured } tax { arrears } } }"
@@ -103,3 +107,77 @@ async def test_an_operation_without_time_left_asks_nobody(store: Store) -> None:
     with pytest.raises(Exception, match="SOURCE_TIMEOUT"):
         await World(hub, made.agencies).ask(PURPOSE, QUERY)
     assert all(agency.asked == [] for agency in made.agencies.values())
+
+
+# What stands in, and what is over budget, as a client sees it
+
+
+def on_terms(made: World, store: Store, **terms: object) -> World:
+    """The same hub, with the tax office asked on other terms."""
+    tax = CATALOGUE.sources["tax"]
+    changed = replace(tax, terms=tax.terms.model_copy(update=terms))
+    catalogue = replace(CATALOGUE, sources={**CATALOGUE.sources, "tax": changed})
+    answers = Answers(Memory(100), bytes(32))
+    gatherer = Gatherer(catalogue, made.agencies, Budgets(store.engine), answers)
+    return World(replace(made.hub, gatherer=gatherer), made.agencies)
+
+
+@dataclass
+class Failing(Agency):
+    """Answers until it is down."""
+
+    down: bool = False
+
+    async def ask(self, question: Question) -> Reply:
+        if self.down:
+            raise SourceUnavailable("down", 42.0)
+        return await super().ask(question)
+
+
+SHOWN = """query($id: ID!) { recipient(id: $id) {
+  tax { arrears provenance { state cacheAge } }
+  income { components { source amount provenance { state } } total complete
+           missing { item state code } } } }"""
+INCOME = {"arrears": 5, "earnedIncome": 12_000_000, "pensionIncome": 0} | {
+    f"{kind}Income": 0 for kind in ("business", "interest", "dividend", "rental", "other")
+}
+
+
+async def test_what_stands_in_is_shown_with_its_age_and_counts_in_no_total(store: Store) -> None:
+    tax = Failing({"r-1": INCOME})
+    made = on_terms(world(store, tax), store, stale=3600.0)
+    live = (await made.ask(PURPOSE, SHOWN))["data"]["recipient"]
+    assert live["tax"] == {"arrears": 5, "provenance": {"state": "KNOWN", "cacheAge": None}}
+    tax.down = True
+    found = await made.ask(PURPOSE, SHOWN)
+    shown = found["data"]["recipient"]
+    assert shown["tax"]["arrears"] == 5
+    assert shown["tax"]["provenance"]["state"] == "STALE"
+    assert shown["tax"]["provenance"]["cacheAge"] >= 0
+    earned = [part for part in shown["income"]["components"] if part["source"] == "tax"]
+    assert {part["provenance"]["state"] for part in earned} == {"STALE"}
+    assert (shown["income"]["total"], shown["income"]["complete"]) == (None, False)
+    gaps = {(gap["state"], gap["code"]) for gap in shown["income"]["missing"]}
+    assert ("STALE", "SOURCE_STALE") in gaps
+    assert "SOURCE_STALE" in {error["extensions"]["code"] for error in found["errors"]}
+    assert ["tax", "data 1", "SOURCE_UNAVAILABLE"] in found["calls"]
+    disclosed = (await outcome(store))["disclosed"]
+    assert isinstance(disclosed, dict)
+    assert "tax.arrears" in disclosed["tax"][0]["items"]
+
+
+async def test_over_budget_is_said_at_its_items_and_the_rest_is_answered(store: Store) -> None:
+    made = on_terms(world(store, Agency({"r-1": INCOME})), store, budget=Budget(caller=1))
+    assert (await made.ask(PURPOSE, QUERY))["errors"] == []
+    found = await made.ask(PURPOSE, QUERY)
+    assert found["data"]["recipient"] == {"labour": {"insured": True}, "tax": None}
+    (error,) = found["errors"]
+    assert error["extensions"]["code"] == "SOURCE_BUDGET"
+    assert error["extensions"]["retryAfter"] == 3600
+    assert error["message"] == "`tax` may be asked about no more people today"
+
+
+async def test_how_long_a_source_is_down_is_not_told(store: Store) -> None:
+    tax = Failing({"r-1": INCOME}, down=True)
+    found = await world(store, tax).ask(PURPOSE, QUERY)
+    assert [error["extensions"]["retryAfter"] for error in found["errors"]] == [5]

@@ -237,12 +237,12 @@ async def test_over_budget_costs_just_that_source(world: World) -> None:
 
 
 async def test_while_a_source_is_left_alone_nothing_counts(world: World) -> None:
-    world.agencies["land"].error = SourceUnavailable("busy", 0.05)
+    world.agencies["land"].error = SourceUnavailable("busy", 0.5)
     await world.data(world.ask("land"))
     world.agencies["land"].error = None
     for _ in range(10):
         await world.data(world.ask("land"))
-    await asyncio.sleep(0.06)
+    await asyncio.sleep(0.55)
     gathered = await world.data(world.ask("land", "a", "b", "c"))
     assert gathered.answers["land", "a"].state is State.KNOWN
 
