@@ -17,8 +17,6 @@ from prometheus_client import Counter, Histogram
 
 from hub.budget import Budgets
 from hub.cache import Answers, Given
-from hub.config import Limits
-from hub.errors import refused
 from hub.guard import Guard
 from schema.access import Health
 from schema.view import Answer, Failure, State
@@ -111,23 +109,9 @@ class Gatherer:
         """
         return await self._round(name, asks, context, None)
 
-    async def rounds(
-        self, layers: Sequence[Sequence[Ask]], limits: Limits, context: Context
-    ) -> Gathered:
-        """Ask round after round; no more of them than the limits allow. Raises RequestRefused.
-
-        While a source is down, what was kept of it stands in where its terms say so. Raises
-        LogUnavailable.
-        """
-        if len(layers) > limits.rounds:
-            message = f"{len(layers)} different selections of one source, {limits.rounds} the most"
-            raise refused("TOO_COSTLY", message)
-        gathered = Gathered()
-        for number, asks in enumerate(layers, start=1):
-            found = await self._round(f"data {number}", asks, context, self._kept)
-            gathered.answers |= found.answers
-            gathered.calls += found.calls
-        return gathered
+    async def data(self, number: int, asks: Sequence[Ask], context: Context) -> Gathered:
+        """The same for a round of data: what was kept serves where a source's terms say so."""
+        return await self._round(f"data {number}", asks, context, self._kept)
 
     async def _round(
         self, name: str, asks: Sequence[Ask], context: Context, kept: Answers | None

@@ -97,7 +97,7 @@ async def follow(
                 raise refused("TOO_COSTLY", message)
             if keys:
                 await entry.intend_keys(keys)
-            found = await gatherer.round(f"data {number}", asks, context)
+            found = await gatherer.data(number, asks, context)
             gathered.answers |= found.answers
             gathered.calls += found.calls
     return gathered

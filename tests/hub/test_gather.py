@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from hub.config import Limits
-from hub.errors import RequestRefused
 from hub.gather import Ask, Call, Gathered, Gatherer
 from schema.access import Health
 from schema.view import Answer, Failure, State
@@ -405,34 +403,6 @@ async def test_a_source_is_as_it_answered_last(gatherer: Make, catalogue: Catalo
         seen.append(made.health["tax"].state)
     assert seen == [Health.UNTRIED, Health.UP, Health.FAILING, Health.UP]
     assert made.health["labour"].state is Health.UNTRIED
-
-
-# Rounds
-
-
-async def test_rounds_are_asked_one_after_the_other_and_merged(
-    gatherer: Make, catalogue: Catalogue
-) -> None:
-    layers = [[ask(catalogue, "tax", "a")], [ask(catalogue, "tax", "b"), ask(catalogue, "land")]]
-    gathered = await gatherer().rounds(layers, Limits(), CONTEXT)
-    assert [(call.round, call.source) for call in gathered.calls] == [
-        ("data 1", "tax"),
-        ("data 2", "tax"),
-        ("data 2", "land"),
-    ]
-    assert gathered.answers.keys() == {("tax", "a"), ("tax", "b"), ("land", PERSON)}
-
-
-async def test_more_rounds_than_the_limit_ask_nobody(gatherer: Make, catalogue: Catalogue) -> None:
-    tax = Memory()
-    layers = [[ask(catalogue, "tax", key)] for key in "abcd"]
-    with pytest.raises(RequestRefused) as caught:
-        await gatherer(tax=tax).rounds(layers, Limits(rounds=3), CONTEXT)
-    assert caught.value.codes == ["TOO_COSTLY"]
-    assert str(caught.value.errors[0].message) == (
-        "4 different selections of one source, 3 the most"
-    )
-    assert tax.asked == []
 
 
 async def test_closing_closes_every_adapter(gatherer: Make) -> None:

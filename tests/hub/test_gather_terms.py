@@ -11,7 +11,6 @@ import pytest
 
 from hub.budget import Budgets
 from hub.cache import Answers, Memory
-from hub.config import Limits
 from hub.gather import Ask, Gathered, Gatherer
 from hub.querylog.store import LogUnavailable, Store
 from schema.view import Failure, State
@@ -85,7 +84,7 @@ class World:
 
     async def data(self, *asks: Ask, context: Context = CONTEXT) -> Gathered:
         """Ask as for data: what was kept may serve."""
-        return await self.gatherer.rounds([asks], Limits(), context)
+        return await self.gatherer.data(1, asks, context)
 
 
 @pytest.fixture
