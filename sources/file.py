@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _THREADS = 4
 """Most deliveries read at the same time: reading takes the processor, not the wire."""
+_MEMORY = "512MB"
+"""Most memory that reading one agency's deliveries takes."""
 _WRITTEN = {"YYYY-MM-DD": "%Y-%m-%d", "YYYYMMDD": "%Y%m%d"}
 _FILES = re.compile(r"[\w.-]*\{date\}[\w.-]*\Z")
 
@@ -94,8 +96,6 @@ class FileAdapter:
         return faults + no_cases(source) + variable_faults(source, table)
 
     def __init__(self, source: Source) -> None:
-        import duckdb  # noqa: PLC0415 - only where a source delivers files
-
         self._table = table = FileTable.model_validate(source.adapter_table)
         self._folder = Path(expand(table.folder)).resolve()
         self.told: frozenset[str] = frozenset()
@@ -104,22 +104,34 @@ class FileAdapter:
         formats = replace(table.formats, rows=self._rows)
         self._formats = replace(formats, numbers="text") if table.format == "csv" else formats
         self._decoder = functools.lru_cache(maxsize=256)(self._make_decoder)
-        connections = min(source.terms.pool.connections, _THREADS)
-        self._pool = ThreadPoolExecutor(connections, thread_name_prefix=f"file-{source.name}")
-        self._database = duckdb.connect(config={"threads": connections})
+        self._threads = min(source.terms.pool.connections, _THREADS)
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix=f"file-{source.name}")
+
+    @functools.cached_property
+    def _database(self) -> DuckDBPyConnection:
+        """DuckDB, in memory and bounded, opened at the first question: it is heavy."""
+        import duckdb  # noqa: PLC0415 - only where a delivery is read
+
+        bounds: dict[str, Any] = {"threads": self._threads, "memory_limit": _MEMORY}
+        database = duckdb.connect(config=bounds)
         # Invariant: nothing is read but deliveries, and nothing is written or fetched.
-        self._database.execute("SET autoinstall_known_extensions = false")
-        self._database.execute("SET allowed_directories = [$folder]", {"folder": str(self._folder)})
-        self._database.execute("SET enable_external_access = false")
-        self._database.execute("SET lock_configuration = true")
+        database.execute("SET autoinstall_known_extensions = false")
+        database.execute("SET temp_directory = ''")
+        database.execute("SET allowed_directories = [$folder]", {"folder": str(self._folder)})
+        database.execute("SET enable_external_access = false")
+        database.execute("SET lock_configuration = true")
+        return database
+
+    def _cursor(self) -> DuckDBPyConnection:
+        return self._database.cursor()
 
     def _make_decoder(self, names: tuple[str, ...]) -> Decoder:
         return decoder([self._items[name] for name in names], self._formats)
 
     async def ask(self, question: Question) -> Reply:
         """Ask once; a question given up is given up in DuckDB too."""
-        cursor = self._database.cursor()
         loop = asyncio.get_running_loop()
+        cursor = await loop.run_in_executor(self._pool, self._cursor)
         reading = loop.run_in_executor(self._pool, self._read, cursor, question)
         try:
             return await reading
@@ -234,4 +246,5 @@ class FileAdapter:
     async def close(self) -> None:
         """Stop the threads once what they read is read."""
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
-        self._database.close()
+        if "_database" in vars(self):
+            self._database.close()
