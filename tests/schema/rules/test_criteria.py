@@ -235,8 +235,11 @@ def test_what_is_paid_is_what_the_law_says(key: str, text: str, payable: int) ->
     assert outcome(key, written(text)).payable == (payable,) * 2
 
 
-def test_a_share_of_the_median_that_is_not_known_of_a_year_decides_nothing_in_it() -> None:
+@pytest.mark.parametrize("year", [2024, 2025, 2027])
+def test_a_share_of_the_median_that_is_not_known_of_a_year_decides_nothing_in_it(
+    year: int,
+) -> None:
     code = BOOK.by_key["dementia-test"]
-    test = means_test(BOOK, code, written("60"), day(2024))
+    test = means_test(BOOK, code, written("60"), day(year))
     assert test.result.value == "INDETERMINATE"
     assert test.no_figures == ("share_120",)
