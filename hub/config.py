@@ -89,9 +89,9 @@ _IMPORT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z")
 
 
 def _imports(paths: dict[str, str]) -> dict[str, str]:
-    for name, path in paths.items():
+    for path in paths.values():
         if _IMPORT.match(path) is None:
-            raise ValueError(f'`{path}` is no import path; write `{name} = "package.module:Class"`')
+            raise ValueError(f"`{path}` is no import path; write it as `package.module:Class`")
     return paths
 
 

@@ -394,3 +394,41 @@ def test_a_file_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
 def test_settings_cannot_be_changed_once_read(read: Read) -> None:
     with pytest.raises(ValueError, match="frozen"):
         read().server.port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("store", "fault"),
+    [
+        ("valkey://cache.example", "is read by whoever is on the way; give `valkeys://HOST`"),
+        ("redis://localhost", "is no cache; give `memory` or `valkeys://HOST`"),
+        ("valkeys://", "is no cache; give `memory` or `valkeys://HOST`"),
+        ("disk", "is no cache; give `memory` or `valkeys://HOST`"),
+    ],
+)
+def test_a_cache_that_will_not_do_is_told(read: Read, store: str, fault: str) -> None:
+    text = f'{GOOD}\n[cache]\nstore = "{store}"\nkey = "k"\n'
+    assert faults_of(read, text) == [f"hub.toml: cache.store (line 20): {fault}"]
+
+
+def test_replicas_seal_what_they_share_with_one_key(read: Read) -> None:
+    text = f'{GOOD}\n[cache]\nstore = "valkeys://cache.example"\n'
+    assert faults_of(read, text) == [
+        "hub.toml: cache (line 19): replicas seal answers with one key; give `key`"
+    ]
+    assert read(f'{text}key = "keys/cache.key"\n').cache.key is not None
+    assert read(f'{GOOD}\n[cache]\nstore = "valkey://127.0.0.1:1"\nkey = "k"\n').cache.most > 0
+
+
+def test_an_adapter_of_ones_own_is_named_by_import_path(read: Read) -> None:
+    named = read(GOOD, HUB_SOURCES_ADAPTERS="lines=agency.lines:Lines").sources.adapters
+    assert named == {"lines": "agency.lines:Lines"}
+    assert faults_of(read, GOOD, {"HUB_SOURCES_ADAPTERS": "lines=agency/lines.py"}) == [
+        "hub.toml: sources.adapters (line 1): `agency/lines.py` is no import path; write it as "
+        "`package.module:Class`"
+    ]
+
+
+def test_an_operation_has_some_time(read: Read) -> None:
+    assert read().limits.seconds == 20.0
+    assert read(GOOD, HUB_LIMITS_SECONDS="2.5").limits.seconds == 2.5
+    assert len(faults_of(read, GOOD, {"HUB_LIMITS_SECONDS": "0"})) == 1
