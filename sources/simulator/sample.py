@@ -41,7 +41,7 @@ PERSONAS = (
     Persona("auditor", "auditor-01", 10, "41110", "office-audit"),
     Persona("officer", "privacy-01", 12, "30170", "office-privacy"),
 )
-OVERSEERS = (Persona("supervisor", "supervisor-26350-01", 9, "26350", "office-26350"),)
+OVERSEERS = (Persona("supervisor", "supervisor-26350-01", 7, "26350", "office-26350"),)
 """Who approves and reviews; a spouse in one of the officials' households."""
 SHAPED_ROWS = 14
 SHAPED_HOMES = 6

@@ -269,6 +269,6 @@ def test_the_manifest_says_what_the_population_is(village: Path) -> None:
     assert {name: manifest[name] for name in ("people", "seed", "version", "reference_date")} == {
         "people": 2000,
         "seed": 7,
-        "version": 2,
+        "version": 3,
         "reference_date": "2026-10-31",
     }
