@@ -492,6 +492,10 @@ def with_finders(folder: Path, names: Sequence[str]) -> list[str]:
     return found
 
 
+_NAMES_PEOPLE = re.compile(r"household\.members\.id\Z|case\.applicant\Z")
+"""The places whose values are people: relations settle who of them is reached."""
+
+
 def _key_faults(source: Source, sources: Mapping[str, Source]) -> Iterator[Fault]:
     """What is wrong with the item that a source is found by."""
     if source.found_by is None:
@@ -508,6 +512,10 @@ def _key_faults(source: Source, sources: Mapping[str, Source]) -> Iterator[Fault
         message = f"no enabled source has a text `{source.found_by}`"
         remedy = f"enable the source that has it, or {nearest(source.found_by, known)}"
         yield Fault(source.file, place, message, remedy)
+        return
+    if key.sensitivity == "identifier" or any(map(_NAMES_PEOPLE.match, key.places)):
+        message = f"`{key.name}` is a person's, and who may be asked about is no matter of keys"
+        yield Fault(source.file, place, message, "name the key of a thing: a parcel, a business")
         return
     line = [source.name]
     step: Source | None = source

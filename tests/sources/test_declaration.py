@@ -444,7 +444,9 @@ description = "Number of the shop"
 type = "String"
 category = "employment"
 """
-TAX_WITH_KEY = HEAD + ITEM + SHOP
+OWNER = SHOP.replace("shop", "owner") + 'sensitivity = "identifier"\n'
+MEMBER = SHOP.replace("shop", "member") + 'counts_as = "household.members.id"\n'
+TAX_WITH_KEY = HEAD + ITEM + SHOP + OWNER + MEMBER
 
 
 def key_faults(folder: Path, shops: str, tax: str = TAX_WITH_KEY) -> list[str]:
@@ -480,6 +482,16 @@ def test_a_source_may_be_found_by_an_item_of_another(tmp_path: Path) -> None:
             "the source is found by what it leads to itself; name an item of a source of people",
         ),
         (
+            SHOPS % "tax.owner",
+            "`tax.owner` is a person's, and who may be asked about is no matter of keys; "
+            "name the key of a thing: a parcel, a business",
+        ),
+        (
+            SHOPS % "tax.member",
+            "`tax.member` is a person's, and who may be asked about is no matter of keys; "
+            "name the key of a thing: a parcel, a business",
+        ),
+        (
             SHOPS % "tax.shop" + "whereabouts = true\n",
             "its records lead to where people are, and `tax.shop` is not said to; "
             "declare that item with `whereabouts = true`",
@@ -490,7 +502,7 @@ def test_a_source_may_be_found_by_an_item_of_another(tmp_path: Path) -> None:
             "remove `counts_as` and `[case]`",
         ),
     ],
-    ids=["unknown", "no text", "itself", "whereabouts", "a place"],
+    ids=["unknown", "no text", "itself", "an identifier", "a member", "whereabouts", "a place"],
 )
 def test_what_a_source_cannot_be_found_by_is_told(tmp_path: Path, shops: str, fault: str) -> None:
     assert key_faults(tmp_path, shops) == [f"shops.toml: source.found_by (line 5): {fault}"]
