@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import re
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -69,7 +68,7 @@ def index_of(details: Mapping[str, Any]) -> Indexed:
     """
     kind, at = details["kind"], _milliseconds(details["at"])
     operation = details.get("operation")
-    identity = None if operation is None else uuid.UUID(operation).bytes
+    identity = None if operation is None else bytes.fromhex(operation.replace("-", ""))
     if kind in _UNDER_WAY:
         return Indexed(Row(kind, at, identity, None, None, None, None, 0, None), (), ())
     person = details.get("person")

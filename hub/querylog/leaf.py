@@ -25,9 +25,11 @@ _OPTIONS = (
     | orjson.OPT_PASSTHROUGH_DATETIME
     | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
-# What orjson may write otherwise than RFC 8785: a number with a fraction or an exponent, and the
-# order of keys beyond U+FFFF, which RFC 8785 sorts by UTF-16 units.
-_DOUBTFUL = re.compile(rb'(?:":|\[|,)-?\d+[.eE]|[\xf0-\xf4]')
+# What orjson may write otherwise than RFC 8785: a number with a fraction or an exponent (text ends
+# with a quotation mark, a number does not), and the order of keys beyond U+FFFF, which RFC 8785
+# sorts by UTF-16 units.
+_FRACTION = re.compile(rb"[.eE][-+]?\d+[,}\]]")
+_BEYOND = re.compile(rb"[\xf0-\xf4]")
 
 
 def canonical(details: Mapping[str, Any]) -> bytes:
@@ -36,7 +38,7 @@ def canonical(details: Mapping[str, Any]) -> bytes:
     Fractions are written too, but slowly. Raises TypeError or ValueError for anything else.
     """
     written = orjson.dumps(details, option=_OPTIONS)
-    if _DOUBTFUL.search(written):
+    if _FRACTION.search(written) or not (written.isascii() or _BEYOND.search(written) is None):
         return rfc8785.dumps(dict(details))
     return written
 

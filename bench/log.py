@@ -1,0 +1,204 @@
+"""`python -m bench.log`: what the query log costs an operation, and how fast it is verified.
+
+The pipeline runs in this process over agencies in memory, 128 operations in flight, in turns with
+the real log and with a store that keeps nothing. Only this file can put such a store in: no
+setting names one. Machines are noisy: read the ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from hub.querylog.checkpoint import Checkpoints, LogKey
+from hub.querylog.keeper import Keeper
+from hub.querylog.sealing import Keep, Sealing
+from hub.querylog.store import RECIPIENTS, Store
+from hub.querylog.verify import Trust, verify
+from tests.hub.memory import CASE, SOURCES, Agency, World, hub_over
+from tests.hub.querylog import SEALING_KEY, SIGNER, intent, outcome
+from tests.sources.postgres import running
+
+RESULTS = Path("bench/results/log.json")
+IN_FLIGHT = 128
+QUERY = """query($id: ID!) { recipient(id: $id) {
+  identity { name birthDate sex }
+  tax { arrears withholdings { payer kind paid withheld } }
+  labour { insured }
+} }"""
+
+
+class NullStore(Store):
+    """A store that keeps nothing."""
+
+    async def append(self, record: Mapping[str, Any], keep: Keep = RECIPIENTS) -> int:  # noqa: ARG002
+        """Keep nothing."""
+        return 0
+
+
+@contextlib.asynccontextmanager
+async def worlds(address: str) -> AsyncIterator[dict[str, World]]:
+    """One world with a real log at an address, one without."""
+    stores = {"log": Store(address, 512, SEALING_KEY), "null": NullStore(address, 512, SEALING_KEY)}
+    for store in stores.values():
+        await store.open()
+    keeper = Keeper(stores["log"], Checkpoints(stores["log"].engine, SIGNER))
+    await keeper.open()
+    person = {
+        "name": "a name",
+        "birth_date": "1980-01-01",
+        "household": "h-1",
+        "members": [{"id": "r-1"}, {"id": "r-2"}],
+    }
+    records = {
+        "resident": {"r-1": person, "r-2": person},
+        "tax": {"r-1": {"arrears": 5, "withholdings": [{"payer": "an employer"}]}},
+        "labour": {"r-1": {"insured": True}},
+        "benefits": {"c-1": CASE},
+    }
+
+    def world(store: Store) -> World:
+        agencies = {name: Agency(records.get(name, {})) for name in SOURCES}
+        return World(hub_over(store, agencies), agencies)
+
+    try:
+        yield {name: world(store) for name, store in stores.items()}
+    finally:
+        await keeper.close()
+        for store in stores.values():
+            await store.close()
+
+
+async def rate(world: World, seconds: float) -> float:
+    """Operations a second, so many in flight."""
+    done, end = itertools.count(), time.perf_counter() + seconds
+    purpose = "basic-livelihood.application"
+
+    async def ask() -> None:
+        while time.perf_counter() < end:
+            await world.ask(purpose, QUERY, withhold=True)
+            next(done)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(ask() for _ in range(IN_FLIGHT)))
+    for agency in world.agencies.values():
+        agency.asked.clear()
+    return next(done) / (time.perf_counter() - started)
+
+
+async def cost(name: str, address: str, rounds: int, seconds: float) -> dict[str, Any]:
+    """What the log costs an operation, in turns with and without."""
+    async with worlds(address) as both:
+        for world in both.values():
+            await rate(world, 1)
+        rates: dict[str, list[float]] = {"log": [], "null": []}
+        for _ in range(rounds):
+            for which, world in both.items():
+                rates[which].append(await rate(world, seconds))
+    log, null = (statistics.median(rates[which]) for which in ("log", "null"))
+    return {
+        "store": name,
+        "with_log": round(log),
+        "without": round(null),
+        "ratio": round(log / null, 3),
+        "added_us": round((1 / log - 1 / null) * 1e6, 1),
+    }
+
+
+async def appends(name: str, address: str, seconds: float) -> dict[str, Any]:
+    """Records a second that are made durable, so many in flight."""
+    store = Store(address, 512, SEALING_KEY)
+    await store.open()
+    keeper = Keeper(store, Checkpoints(store.engine, SIGNER))
+    await keeper.open()
+    numbers, end = itertools.count(), time.perf_counter() + seconds
+
+    async def append() -> None:
+        for number in numbers:
+            if time.perf_counter() >= end:
+                return
+            await store.append(intent(number))
+            await store.append(outcome(number))
+
+    started = time.perf_counter()
+    await asyncio.gather(*(append() for _ in range(IN_FLIGHT)))
+    found = (next(numbers) - IN_FLIGHT) * 2 / (time.perf_counter() - started)
+    await keeper.close()
+    await store.close()
+    return {"store": name, "records_a_second": round(found)}
+
+
+async def verifying(address: str, records: int) -> dict[str, Any]:
+    """Seconds to verify so many records."""
+    store = Store(address, 4096, SEALING_KEY)
+    await store.open()
+    checkpoints = Checkpoints(store.engine, SIGNER)
+    for start in range(0, records // 2, 4096):
+        several = range(start, min(start + 4096, records // 2))
+        await asyncio.gather(
+            *(store.append(intent(number)) for number in several),
+            *(store.append(outcome(number)) for number in several),
+        )
+    await checkpoints.grow()
+    await store.close()
+    started = time.perf_counter()
+    trust = Trust([LogKey(SIGNER.verifier)], sealing=Sealing(SEALING_KEY))
+    report = await verify(address, trust)
+    if report.findings:
+        raise SystemExit(f"not clean: {report.findings[:3]}")
+    return {"records": report.records, "seconds": round(time.perf_counter() - started, 1)}
+
+
+async def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """All figures."""
+    rows, filled = [], []
+    with tempfile.TemporaryDirectory(prefix="bench-log-") as folder:
+
+        def file(name: str) -> str:
+            return f"sqlite+aiosqlite:///{Path(folder) / name}"
+
+        rows.append(await cost("sqlite", file("cost.db"), options.rounds, options.seconds))
+        filled.append(await appends("sqlite", file("append.db"), options.seconds))
+        verified = await verifying(file("verify.db"), options.records)
+    if not options.sqlite_only:
+        async with running() as server:
+            rows.append(await cost("postgresql", server.url, options.rounds, options.seconds))
+            filled.append(await appends("postgresql", server.url, options.seconds))
+    return {"cost": rows, "appends": filled, "verify": verified}
+
+
+def main() -> None:
+    """Measure, write and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.log", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--records", type=int, default=1_000_000, help="how many are verified")
+    parser.add_argument("--sqlite-only", action="store_true")
+    result = asyncio.run(measure(parser.parse_args()))
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    console = Console()
+    table = Table("Store", "with log /s", "without /s", "ratio", "added µs", title="128 in flight")
+    for row in result["cost"]:
+        table.add_row(*map(str, row.values()))
+    console.print(table)
+    for row in result["appends"]:
+        console.print(f"{row['store']}: {row['records_a_second']:,} records a second")
+    verified = result["verify"]
+    console.print(f"{verified['records']:,} records verified in {verified['seconds']} s")
+
+
+if __name__ == "__main__":
+    main()
