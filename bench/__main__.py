@@ -29,6 +29,7 @@ from rich.table import Table
 
 from authz.caller import Caller
 from authz.decide import decide
+from bench import rules
 from hub.app import read_plans
 from hub.config import read_settings
 from hub.documents import Documents
@@ -109,6 +110,7 @@ def _steps(info: dict[str, Any], rounds: int) -> dict[str, float]:
         f"decide {len(asked.items)} items": _time(
             lambda: decide(caller, purpose, asked, today), 2000, rounds
         ),
+        **{name: _time(work, 50, rounds) for name, work in rules.works().items()},
     }
 
 

@@ -45,7 +45,7 @@ from hub.querylog.store import LogUnavailable, Store
 from hub.trusted import Trusted
 from hub.visible import Visibility
 from schema.build import HubSchema, build
-from schema.rules.book import Book, read_book
+from schema.rules.book import Book, the_book_as_read
 from sources.adapter import Adapter
 from sources.dci import DciAdapter
 from sources.declaration import Catalogue, read_catalogue
@@ -114,12 +114,12 @@ def read_plans(settings: Settings, *, environment: bool = True) -> Plans:
                 for fault in found
                 if environment or "the environment has no" not in fault.message
             ]
-    schema, found = _schema(settings, catalogue)
+    book, found = the_book_as_read()
+    faults += found
+    schema, found = _schema(settings, catalogue) if not found else (None, [])
     faults += found
     derivations = schema.derivations if schema is not None else None
     register, found = read_register(settings.register_.folder, catalogue, derivations)
-    faults += found
-    book, found = read_book()
     faults += found
     manifest: Manifest = {}
     file = settings.documents.manifest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 
 import strawberry
 from graphql import GraphQLError
@@ -57,6 +58,12 @@ def listed(year: int | None = None) -> list[ProgrammeOffered]:
         extensions = {"code": "NO_SUCH_YEAR", "remedy": "ask for one of these years"}
         raise GraphQLError(message, extensions=extensions)
     return list(_listed(wanted))
+
+
+@functools.cache
+def offered(year: int) -> Mapping[str, ProgrammeOffered]:
+    """The programmes of the list as they are in any year, by id."""
+    return {str(one.id): one for one in _listed(year)}
 
 
 @functools.cache

@@ -21,6 +21,8 @@ from schema.duplicates import (
     duplicate_receipts,
     would_duplicate,
 )
+from schema.entitlements import EntitlementFound, entitlements
+from schema.means_test import MeansTestMade, means_test
 from schema.needs import Area, Covered, Items, Leads, Rows, at, needing
 from schema.oversight import query_fields
 from schema.programme_types import ProgrammeOffered, listed
@@ -123,6 +125,8 @@ def person_types(catalogue: Catalogue, records: Mapping[str, Any]) -> tuple[Any,
         ),
         "duplicateReceipts": (DuplicateReceipts | None, duplicate_receipts()),
         "wouldDuplicate": (Foresight | None, would_duplicate()),
+        "meansTest": (MeansTestMade | None, means_test()),
+        "entitlements": (list[EntitlementFound] | None, entitlements()),
     }
     of_people = {name: one for name, one in catalogue.sources.items() if one.found_by is None}
     readers = {

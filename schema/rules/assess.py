@@ -6,13 +6,13 @@ Pure: facts and a day in, a result out. Nothing that is not known is taken for z
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from schema.rules.book import Book, Programme, Step
-from schema.rules.bounds import both, subtract, within
+from schema.rules.bounds import add, both, subtract, within
 from schema.rules.facts import Fact, HouseholdFacts, Known, NotKnown, exact
 from schema.rules.run import Values, work_out
 from schema.rules.year import Year, year_of
@@ -152,8 +152,7 @@ def means_test(book: Book, code: str, facts: HouseholdFacts, day: datetime.date)
 
 def verdict(rules: Year, programme: Programme, values: Values) -> bool | None:
     """Whether a rule is met; None where that is not known, or the year lacks a figure."""
-    year = rules.year
-    if (programme.since or year) > year or (programme.until or year) < year:
+    if not standing(programme, rules.year):
         return False
     parts = [values.household.get(name) for name in programme.conditions]
     if programme.measure and programme.threshold:
@@ -164,6 +163,11 @@ def verdict(rules: Year, programme: Programme, values: Values) -> bool | None:
     return both(*parts)
 
 
+def standing(programme: Programme, year: int) -> bool:
+    """Whether there is such a programme in a year."""
+    return (programme.since or year) <= year <= (programme.until or year)
+
+
 def comparison(measure: Bounds, threshold: Bounds) -> bool | None:
     """Whether an amount is not above its threshold; None where that hangs on what is not known."""
     return within(measure, threshold)
@@ -172,6 +176,24 @@ def comparison(measure: Bounds, threshold: Bounds) -> bool | None:
 def amount(values: Values, name: str | None) -> Bounds | None:
     """The bounds of a step of the household, None where there is no such step in the year."""
     return None if name is None or name not in values.household else values.bounds(name)
+
+
+def parts(test: MeansTest, part: str) -> Iterator[tuple[str, Bounds]]:
+    """The steps of a part of a test with their amounts; of several members, the sum of theirs."""
+    for name in test.rules.book.reached(test.programme.needs):
+        step = test.rules.book.steps.get(name)
+        if step is None or step.part != part or name in test.rules.gaps or step.type != "won":
+            continue
+        if step.of == "household":
+            yield name, test.values.bounds(name)
+            continue
+        found = [row[name] for row in test.values.members]
+        each = [(value, value) if test.values.exact else value for value in found]
+        whole: Bounds = (0, 0)
+        for one in each:
+            whole = add(whole, one)
+        # Members who are not known are the last row; there may be any number of them.
+        yield name, whole if test.facts.complete else (whole[0], None)
 
 
 def _payable(programme: Programme, values: Values, met: bool | None) -> Bounds | None:

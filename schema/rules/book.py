@@ -62,7 +62,8 @@ class Input(_Strict):
     """A fact of a member or of the household.
 
     Amounts of income are of a year. `places`: where the view finds it. `declared`: the rule counts
-    it only where the household tells of it, and takes this value where nothing is told.
+    it only where the household tells of it, and takes this value where nothing is told. `prefixes`,
+    `when` and `each_from` say what of a place's values makes the fact.
     """
 
     of: Level
@@ -74,6 +75,8 @@ class Input(_Strict):
     most: int | None = None
     places: tuple[str, ...] = ()
     prefixes: Mapping[str, str] = {}
+    when: tuple[str, ...] = ()
+    each_from: int | None = None
     declared: bool | int | None = None
 
 
@@ -273,9 +276,14 @@ def read_book(folder: Path = FOLDER) -> tuple[Book, list[Fault]]:
 
 
 @cache
+def the_book_as_read() -> tuple[Book, list[Fault]]:
+    """The project's own book, and its faults: types are made of it before anybody is told."""
+    return read_book()
+
+
 def the_book() -> Book:
     """The project's own book. Raises FaultyConfiguration."""
-    book, faults = read_book()
+    book, faults = the_book_as_read()
     if faults:
         raise FaultyConfiguration(faults)
     return book

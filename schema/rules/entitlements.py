@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from schema.rules.assess import Bounds, Condition, Inquiry, Lacking, amount, comparison, verdict
+from schema.rules.assess import (
+    Bounds,
+    Condition,
+    Inquiry,
+    Lacking,
+    amount,
+    comparison,
+    standing,
+)
 from schema.rules.book import Book, Programme
+from schema.rules.bounds import both
 from schema.rules.facts import HouseholdFacts
 from schema.rules.run import Values, work_out
 from schema.rules.year import Year, year_of
@@ -72,55 +81,99 @@ def entitlements(
     `received` are the keys of what the household receives already, None where that is not known.
     """
     rules = year_of(book, day.year)
-    values = work_out(rules, facts)
-    inquiry = Inquiry(rules, facts, values)
+    household = _Household(rules, facts)
     found = [
-        _entitlement(rules, code, values, inquiry, received)
-        for code in book.programmes
-        if code.startswith("WLF")
+        household.entitlement(one, None if received is None else one.key in received)
+        for one in _listed(rules)
     ]
     return tuple(sorted(found, key=_rank))
 
 
-def _entitlement(
-    rules: Year,
-    code: str,
-    values: Values,
-    inquiry: Inquiry,
-    received: Collection[str] | None,
-) -> Entitlement:
-    programme = rules.book.programmes[code]
-    got = None if received is None else programme.key in received
-    if not programme.decidable:
-        return _unruled(code, programme, got)
-    met = verdict(rules, programme, values)
-    return Entitlement(
-        code=code,
-        programme=programme,
-        likelihood=_LIKELIHOOD[met],
-        ruled=not any(name in rules.gaps for name in programme.needs),
-        comparison=_comparison(programme, values),
-        conditions=tuple(
-            Condition(name, rules.book.steps[name], values.household.get(name))
-            for name in programme.conditions
-        ),
-        lacking=inquiry.lacking(programme) if met is None else (),
-        received=got,
-        worth=_worth(programme, values, met),
-    )
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A programme of the list in a year; `unruled` is what is said where no rule decides it."""
+
+    code: str
+    key: str
+    programme: Programme
+    ruled: bool
+    unruled: Mapping[bool | None, Entitlement]
 
 
-@lru_cache(maxsize=4096)
-def _unruled(code: str, programme: Programme, received: bool | None) -> Entitlement:
-    undetermined = Likelihood.UNDETERMINED
-    return Entitlement(code, programme, undetermined, False, None, (), (), received, None)
+@lru_cache(maxsize=64)
+def _listed(rules: Year) -> tuple[_Offer, ...]:
+    """The programmes of the list in a year."""
+    found = []
+    for code in sorted(rules.book.listed):
+        entry = rules.book.programmes[code]
+        unruled = {}
+        if not entry.decidable:
+            unruled = {
+                received: Entitlement(
+                    code, entry, Likelihood.UNDETERMINED, False, None, (), (), received, None
+                )
+                for received in (True, False, None)
+            }
+        ruled = entry.decidable and not any(name in rules.gaps for name in entry.needs)
+        found.append(_Offer(code, entry.key, entry, ruled, unruled))
+    return tuple(found)
 
 
-def _comparison(programme: Programme, values: Values) -> Comparison | None:
-    measure, threshold = amount(values, programme.measure), amount(values, programme.threshold)
-    if measure is None or threshold is None:
-        return None
-    return Comparison(measure, threshold, comparison(measure, threshold))
+class _Household:
+    """One household's values, and what several programmes share of them, made once."""
+
+    def __init__(self, rules: Year, facts: HouseholdFacts) -> None:
+        self._rules = rules
+        self._values = work_out(rules, facts)
+        self._inquiry = Inquiry(rules, facts, self._values)
+        self._conditions: dict[str, Condition] = {}
+        self._comparisons: dict[tuple[str | None, str | None], Comparison | None] = {}
+
+    def entitlement(self, offer: _Offer, received: bool | None) -> Entitlement:
+        """What is to be said of a programme."""
+        if offer.unruled:
+            return offer.unruled[received]
+        programme = offer.programme
+        conditions = tuple([self._condition(name) for name in programme.conditions])
+        compared = self._comparison(programme.measure, programme.threshold)
+        met = self._met(programme, conditions, compared)
+        return Entitlement(
+            code=offer.code,
+            programme=programme,
+            likelihood=_LIKELIHOOD[met],
+            ruled=offer.ruled,
+            comparison=compared,
+            conditions=conditions,
+            lacking=self._inquiry.lacking(programme) if met is None else (),
+            received=received,
+            worth=_worth(programme, self._values, met),
+        )
+
+    def _met(
+        self,
+        programme: Programme,
+        conditions: tuple[Condition, ...],
+        compared: Comparison | None,
+    ) -> bool | None:
+        if not standing(programme, self._rules.year):
+            return False
+        truths = [condition.met for condition in conditions]
+        if programme.measure:
+            truths.append(None if compared is None else compared.met)
+        return both(*truths)
+
+    def _condition(self, name: str) -> Condition:
+        if name not in self._conditions:
+            met = self._values.household.get(name)
+            self._conditions[name] = Condition(name, self._rules.book.steps[name], met)
+        return self._conditions[name]
+
+    def _comparison(self, measure: str | None, threshold: str | None) -> Comparison | None:
+        if (measure, threshold) not in self._comparisons:
+            one, other = amount(self._values, measure), amount(self._values, threshold)
+            found = one and other and Comparison(one, other, comparison(one, other))
+            self._comparisons[measure, threshold] = found or None
+        return self._comparisons[measure, threshold]
 
 
 def _worth(programme: Programme, values: Values, met: bool | None) -> Bounds | None:

@@ -128,18 +128,27 @@ def bounded(entry: Input, fact: Fact) -> Any:
 
 
 def adjusted(facts: HouseholdFacts, changes: Mapping[str, Value], book: Book) -> HouseholdFacts:
-    """The facts with some of the household's or of the applicant's changed by the caller."""
-    own = {
-        name: Known(value, hypothetical=True)
-        for name, value in changes.items()
-        if book.inputs[name].of == "member"
-    }
-    others = {
-        name: Known(value, hypothetical=True) for name, value in changes.items() if name not in own
-    }
+    """The facts with some of the household's or of the applicant's changed by the caller.
+
+    What is changed of the applicant, and not known of another member, is none of that member.
+    """
+    put_in = {name: Known(value, hypothetical=True) for name, value in changes.items()}
+    own = {name: fact for name, fact in put_in.items() if book.inputs[name].of == "member"}
+    household = {name: fact for name, fact in put_in.items() if name not in own}
     first, *rest = facts.members
-    changed = replace(first, facts={**first.facts, **own})
-    return replace(facts, members=(changed, *rest), facts={**facts.facts, **others})
+    members = [replace(first, facts={**first.facts, **own})]
+    for member in rest:
+        none = {
+            name: Known(_NONE[book.inputs[name].type], hypothetical=True)
+            for name in own
+            if book.inputs[name].type in _NONE
+            and isinstance(member.facts.get(name, NO_SOURCE), NotKnown)
+        }
+        members.append(replace(member, facts={**member.facts, **none}))
+    return replace(facts, members=tuple(members), facts={**facts.facts, **household})
+
+
+_NONE: Mapping[str, Value] = {"won": 0, "yes-no": False}
 
 
 def is_applicant(number: int) -> Known:

@@ -5,7 +5,7 @@ Made from the trace, and of nothing else: each figure in it stands in a line of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,15 +24,28 @@ class Notice:
     en: str
 
 
-def notice(test: MeansTest) -> Notice:
-    """The notice of a test."""
+@dataclass(frozen=True, slots=True)
+class Agency:
+    """An agency's name in two languages."""
+
+    ko: str
+    en: str
+
+
+def notice(test: MeansTest, agencies: Mapping[str, Agency]) -> Notice:
+    """The notice of a test; `agencies` are those of the sources that would settle it."""
     lines = trace(test)
+    korean = [agencies[name].ko for name in test.settled_by]
+    english = [agencies[name].en for name in test.settled_by]
     return Notice(
-        ko="\n".join(_sentences(test, lines, "ko")), en="\n".join(_sentences(test, lines, "en"))
+        ko="\n".join(_sentences(test, lines, "ko", korean)),
+        en="\n".join(_sentences(test, lines, "en", english)),
     )
 
 
-def _sentences(test: MeansTest, lines: Iterable[Line], language: Language) -> Iterator[str]:
+def _sentences(
+    test: MeansTest, lines: Iterable[Line], language: Language, agencies: Sequence[str]
+) -> Iterator[str]:
     words, programme = _WORDS[language], test.programme
     korean = language == "ko"
     if test.hypothetical:
@@ -59,8 +72,8 @@ def _sentences(test: MeansTest, lines: Iterable[Line], language: Language) -> It
     if test.lacking:
         texts = dict.fromkeys(entry.ko if korean else entry.en for entry in test.lacking)
         yield words["lacking"].format("; ".join(texts))
-    if test.settled_by:
-        yield words["settled by"].format(", ".join(test.settled_by))
+    if agencies:
+        yield words["settled by"].format("; ".join(agencies))
     if test.no_figures:
         yield words["no figures"].format(day.year)
     for assumption in test.assumptions:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from schema.rules.assess import Bounds, MeansTest
@@ -172,24 +174,29 @@ class _Tracer:
         return tuple(reading.rounded)
 
     def _reading(self, number: int | None) -> Reading:
-        inputs, rules = self._book.inputs, self._test.rules
-
-        def settled(facts: Mapping[str, Fact], row: Mapping[str, Any]) -> Mapping[str, Any]:
-            known = {name: exact(inputs[name], fact) for name, fact in facts.items()}
-            return _Settled({**known, **{key: _one(value) for key, value in row.items()}})
-
-        members = [
-            settled(facts, row)
-            for facts, row in zip(self._members, self._test.values.members, strict=False)
-        ]
-        own = settled(self._own, self._test.values.household)
+        rules = self._test.rules
         return Reading(
             year=rules.year,
             figures=rules.lowering.figures,
             parameters=self._book.parameters,
-            names=own if number is None else members[number],
-            members=members if number is None else (),
+            names=self._settled_own if number is None else self._settled_members[number],
+            members=self._settled_members if number is None else (),
         )
+
+    @cached_property
+    def _settled_own(self) -> Mapping[str, Any]:
+        return self._settled(self._own, self._test.values.household)
+
+    @cached_property
+    def _settled_members(self) -> Sequence[Mapping[str, Any]]:
+        rows = zip(self._members, self._test.values.members, strict=False)
+        return [self._settled(facts, row) for facts, row in rows]
+
+    def _settled(self, facts: Mapping[str, Fact], row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Facts and steps by name; to read one that is not settled raises `_Open`."""
+        inputs = self._book.inputs
+        known = {name: exact(inputs[name], fact) for name, fact in facts.items()}
+        return _Settled({**known, **{name: _one(value) for name, value in row.items()}})
 
 
 class _Open(Exception):
@@ -219,3 +226,27 @@ def _shown(value: Any) -> Shown:
     if isinstance(value, bool | str | tuple) or value is None:
         return value
     return (value, value)
+
+
+def readable(value: Shown) -> str:
+    """A value as people read it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        low, high = value
+        if low is not None and low == high:
+            return f"{low:,}"
+        least = "no limit" if low is None else f"{low:,}"
+        return f"{least} to {'no limit' if high is None else f'{high:,}'}"
+    return "not known" if value is None else value
+
+
+def figure_text(value: int | Fraction) -> str:
+    """A figure as people read it: a whole amount, a rate in per cent, or a fraction."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    percent = value * 100
+    if 10_000 % percent.denominator:
+        return str(value)
+    exactly = Decimal(percent.numerator) / Decimal(percent.denominator)
+    return f"{exactly.normalize():f} %"

@@ -18,7 +18,7 @@ Run = Callable[[Sequence[Any], Sequence[Sequence[Any]]], tuple[tuple[Any, ...], 
 the household's steps, and of each member's."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Year:
     """What can be worked out in a year. `gaps`: the figures that a step lacks."""
 

@@ -110,7 +110,15 @@ def test_only_fields_with_an_item_that_the_purpose_may_see_are_left(
 ) -> None:
     shown = seen_by(schema, register, "wages")
     assert fields(shown, "Query") == {"recipient", "recipients", "ownUses", *OWN}
-    assert fields(shown, "Recipient") == {"id", "income", "resident", "tax", "records"}
+    assert fields(shown, "Recipient") == {
+        "id",
+        "income",
+        "resident",
+        "tax",
+        "records",
+        "meansTest",
+        "entitlements",
+    }
     assert fields(shown, "Tax") == {"provenance", "earnedIncome"}
     assert fields(shown, "Resident") == {"provenance"}
 
@@ -286,8 +294,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_command_prints_the_whole_schema_or_a_purposes() -> None:
     whole, part = run(), run("--purpose", "duplicate-check")
     assert (whole.returncode, part.returncode) == (0, 0)
-    assert "earnedIncome: Won" in whole.stdout
-    assert "earnedIncome: Won" not in part.stdout
+    assert "earnedIncome: Won\n" in whole.stdout
+    assert "earnedIncome: Won\n" not in part.stdout
     assert "receipts: [Receipt!]" in part.stdout
     build_schema(whole.stdout)
     build_schema(part.stdout)

@@ -45,7 +45,7 @@ def test_a_young_worker_keeps_600_000_and_three_tenths_of_the_rest() -> None:
 
 
 def test_debt_comes_after_the_basic_deduction_and_never_from_cars() -> None:
-    first = person(home=99_000_000, financial=15_000_000, debt=4_000_000, cars=300_000)
+    first = person(home=99_000_000, financial=15_000_000, debt=4_000_000, vehicles=300_000)
     values = means_test(BOOK, LIVELIHOOD, household(first), day(2026)).values.household
     assert values["residential_net"] == 0
     assert values["financial_net"] == 15_000_000 - 5_000_000 - 4_000_000

@@ -11,7 +11,7 @@ from typing import Any
 import ibis
 import pyarrow
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schema.rules import columns
@@ -249,9 +249,10 @@ def test_every_interpreter_agrees_at_every_rounding_edge_and_beyond_2_to_53(edge
             assert value == reference[name] or value == (reference[name],) * 2
 
 
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 won = st.integers(0, 10**6) | st.integers(0, 10**10) | st.integers(2**53, 2**54)
 INCOMES = [name for name in BOOK.inputs if name.endswith("_income")]
-ASSETS = ["home", "deposit", "land", "buildings", "other_assets", "financial", "cars"]
+ASSETS = ["home", "deposit", "land", "buildings", "other_assets", "financial", "vehicles"]
 
 
 def recognised(*members: Member, **own: Any) -> tuple[int, int]:
@@ -261,7 +262,7 @@ def recognised(*members: Member, **own: Any) -> tuple[int, int]:
     return values.household["recognised_income"], values.household["pension_recognised_income"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=SLOW)
 @given(st.data(), st.sampled_from(INCOMES + ASSETS), won)
 def test_more_never_lowers_recognised_income(data: st.DataObject, name: str, more: int) -> None:
     values = {key: data.draw(won, key) for key in INCOMES + ASSETS}
@@ -275,7 +276,7 @@ def test_more_never_lowers_recognised_income(data: st.DataObject, name: str, mor
     assert before[1] <= after[1]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=SLOW)
 @given(st.randoms(use_true_random=False), st.integers(0, 10**6))
 def test_the_order_of_members_does_not_matter(order: random.Random, seed: int) -> None:
     own, [each] = drawn_households(1, seed)
@@ -284,7 +285,7 @@ def test_the_order_of_members_does_not_matter(order: random.Random, seed: int) -
     assert exactly(RULES, own[0], each) == exactly(RULES, own[0], [first, *shuffled])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=SLOW)
 @given(st.integers(0, 10**9), st.data())
 def test_bounds_always_contain_the_exact_value(seed: int, data: st.DataObject) -> None:
     [own], [each] = drawn_households(1, seed)

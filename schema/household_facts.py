@@ -1,0 +1,276 @@
+"""The facts that rules go by, found in the view by their places: known, absent or not known.
+
+A fact that no enabled source tells is not known, and says so; nothing is taken for zero.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal
+
+from schema.components import Parts, Reported, put_together
+from schema.needs import Area, Inputs, Place
+from schema.rules.book import Book, Input
+from schema.rules.facts import (
+    Absent,
+    Fact,
+    HouseholdFacts,
+    Known,
+    Member,
+    NotKnown,
+    Origin,
+    Value,
+    born,
+)
+from schema.view import NotKnown as Missing
+from schema.view import Person, State
+from sources.declaration import Item
+
+AREAS = ("income.", "assets.")
+RELATION = "household.relationToHead"
+DISTRICT = "identity.district"
+BIRTH = "identity.birthDate"
+ASSETS, BUILDING, VEHICLE = "assets.", "building", "vehicle"
+USE, WHERE = "dwelling.use", "dwelling.district"
+_RELATIONS: Mapping[tuple[str, str], str] = {
+    ("head", "spouse"): "spouse",
+    ("head", "child"): "child",
+    ("head", "parent"): "parent",
+    ("head", "grandchild"): "other",
+    ("head", "other"): "other",
+    ("spouse", "head"): "spouse",
+    ("spouse", "child"): "child",
+    ("spouse", "parent"): "other",
+    ("spouse", "grandchild"): "other",
+    ("spouse", "other"): "other",
+    ("child", "head"): "parent",
+    ("child", "spouse"): "parent",
+    ("child", "parent"): "other",
+    ("child", "child"): "other",
+    ("parent", "head"): "child",
+    ("parent", "grandchild"): "other",
+}
+"""A member's relation to the applicant, from how the applicant and they stand to the head.
+
+Where it could be either of several (two parents of the head) it is not known.
+"""
+
+
+def inputs_of(book: Book) -> tuple[tuple[Inputs, ...], tuple[Inputs, ...]]:
+    """What the rules are worked out from: of the applicant, and of every other member."""
+    own, members = set[str](), {RELATION}
+    for entry in book.inputs.values():
+        places = {place for place in entry.places if not place.startswith(AREAS)}
+        if entry.of == "member":
+            members |= places
+        own |= places
+    areas = tuple(Area(prefix) for prefix in AREAS)
+    return (
+        (*areas, *(Place(place) for place in sorted(own | members))),
+        (*areas, *(Place(place) for place in sorted(members))),
+    )
+
+
+def places_of(book: Book) -> frozenset[str]:
+    """The places at which the rules look for facts."""
+    return frozenset(place for entry in book.inputs.values() for place in entry.places)
+
+
+def facts_of(person: Person, book: Book, day: datetime.date) -> HouseholdFacts:
+    """The facts of a person, who applies, and of their household, read for a derived answer."""
+    household = person.household
+    members = [person, *(member for member in household or () if member.key != person.key)]
+    told = (Member(member.key, dict(_of_member(member, person, book, day))) for member in members)
+    own = {
+        name: _peek(person, entry.places[0], partial(_prefixed, entry))
+        for name, entry in book.inputs.items()
+        if entry.of == "household" and entry.prefixes
+    }
+    return HouseholdFacts(tuple(told), own, complete=household is not None)
+
+
+def _of_member(
+    member: Person, applicant: Person, book: Book, day: datetime.date
+) -> Iterator[tuple[str, Fact]]:
+    parts = {prefix: _parts(member, book, prefix) for prefix in AREAS}
+    for name, entry in book.inputs.items():
+        if entry.of != "member" or len(entry.places) != 1:
+            continue
+        [place] = entry.places
+        prefix = next((prefix for prefix in AREAS if place.startswith(prefix)), None)
+        if prefix is not None:
+            yield name, _total(parts[prefix], prefix, place.removeprefix(prefix))
+        elif entry.type == "yes-no":
+            yield name, _peek(member, place, partial(_truth, entry))
+        elif entry.type == "code":
+            yield name, _peek(member, place, partial(_option, entry))
+    yield from _ages(member, day)
+    yield "relation", _relation(member, applicant)
+    yield from _dwellings(member, parts[ASSETS], book.inputs["home"])
+    yield from _vehicles(parts[ASSETS], book.inputs["dear_vehicles"])
+
+
+def _parts(member: Person, book: Book, prefix: str) -> Parts:
+    places = {place for entry in book.inputs.values() for place in entry.places}
+    kinds = sorted(place.removeprefix(prefix) for place in places if place.startswith(prefix))
+    return put_together(member, prefix, kinds)
+
+
+def _total(parts: Parts, prefix: str, kind: str) -> Fact:
+    """The sum of a kind, of flows a year; where some is missing, at least what is known of it."""
+    if not parts.person.view.catalogue.at(prefix + kind):
+        return NotKnown()
+    found = [part for part in parts.combined if part.kind == kind]
+    if gaps := parts.gaps.get(kind, ()):
+        # What is reported more than once is left out: a report that is missing may say less.
+        surely = (part.per_year for part in found if part.first.item.reports is None)
+        sources = tuple(dict.fromkeys(gap.item.source for gap in gaps))
+        return NotKnown(_why(gaps[0].error), sources, least=max(0, sum(surely)))
+    if not found:
+        items = parts.person.view.catalogue.at(prefix + kind)
+        return Absent(tuple(_origin(parts.person, item) for item in items))
+    reports = [report for part in found for report in part.ranks[0]]
+    return Known(sum(part.per_year for part in found), _origins(reports))
+
+
+def _peek(person: Person, place: str, made: Callable[[Any], Value | None]) -> Fact:
+    """What stands at a place, made into a fact; not known where that cannot be made of it."""
+    items = person.view.catalogue.at(place)
+    if not items:
+        return NotKnown()
+    sources = tuple(dict.fromkeys(item.source for item in items))
+    try:
+        value = person.peek_at(place)
+    except Missing as error:
+        return NotKnown(_why(error), sources)
+    origins = tuple(_origin(person, item) for item in items)
+    if value is None:
+        return Absent(origins)
+    fact = made(value)
+    return NotKnown("unavailable", sources) if fact is None else Known(fact, origins)
+
+
+def _truth(entry: Input, value: Any) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    return value in entry.when if entry.when else None
+
+
+def _option(entry: Input, value: Any) -> str | None:
+    return value if value in entry.options else None
+
+
+def _prefixed(entry: Input, value: Any) -> str | None:
+    """The code of the longest prefix that the value begins with."""
+    fits = [prefix for prefix in entry.prefixes if str(value).startswith(prefix)]
+    return entry.prefixes[max(fits, key=len)] if fits else None
+
+
+def _ages(member: Person, day: datetime.date) -> Iterator[tuple[str, Fact]]:
+    fact = _peek(member, BIRTH, lambda value: value.toordinal())
+    if isinstance(fact, Known) and isinstance(fact.value, int):
+        yield from born(datetime.date.fromordinal(fact.value), day, fact.origins).items()
+        return
+    unknown = fact if isinstance(fact, NotKnown) else NotKnown("unavailable")
+    yield from (("age", unknown), ("age_months", unknown))
+
+
+def _relation(member: Person, applicant: Person) -> Fact:
+    if member.key == applicant.key:
+        return Known("self")
+    theirs = _peek(member, RELATION, str)
+    own = _peek(applicant, RELATION, str)
+    if not isinstance(theirs, Known) or not isinstance(own, Known):
+        return next(fact for fact in (theirs, own) if not isinstance(fact, Known))
+    found = _RELATIONS.get((str(own.value), str(theirs.value)))
+    return NotKnown() if found is None else Known(found, (*own.origins, *theirs.origins))
+
+
+def _dwellings(member: Person, parts: Parts, home: Input) -> Iterator[tuple[str, Fact]]:
+    """The home and the other buildings: a dwelling in the district lived in is the home.
+
+    Where there are several, or where buildings stand is not known, either is within bounds.
+    """
+    total = _total(parts, ASSETS, BUILDING)
+    if not isinstance(total, Known):
+        yield from (("home", total), ("buildings", total))
+        return
+    buildings = [part for part in parts.combined if part.kind == BUILDING]
+    try:
+        there = _there(member, home)
+    except Missing as error:
+        unknown = NotKnown(_why(error), _sources(total), most=int(total.value))
+        yield from (("home", unknown), ("buildings", unknown))
+        return
+    if there is None or len(there) > 1:
+        most = int(total.value) if there is None else sum(there)
+        rest = int(total.value) - most
+        yield "home", NotKnown(most=most)
+        yield "buildings", NotKnown(least=rest, most=int(total.value))
+        return
+    lived_in = sum(there)
+    assert buildings  # noqa: S101 - the total of none is absent
+    yield "home", Known(lived_in, total.origins)
+    yield "buildings", Known(int(total.value) - lived_in, total.origins)
+
+
+def _there(member: Person, home: Input) -> list[int] | None:
+    """The values of the dwellings in the district lived in; None where that cannot be told."""
+    catalogue = member.view.catalogue
+    district = member.peek_at(DISTRICT)
+    found: list[int] = []
+    for item in catalogue.at(ASSETS + BUILDING):
+        use, where = (_beside(member, item, place) for place in (USE, WHERE))
+        if district is None or use is None or where is None or len(item.path) != 2:
+            return None
+        conditions = catalogue.condition_items(item)
+        for row in member.peek_rows((item, use, where, *conditions)) or []:
+            value = row.peek(item)
+            if row.counts(item) and value is not None and row.peek(use) in home.when:
+                found += [value] * (row.peek(where) == district)
+    return found
+
+
+def _beside(person: Person, item: Item, place: str) -> Item | None:
+    """The column at a place in the list that the item is a column of."""
+    for other in person.view.catalogue.at(place):
+        if other.source == item.source and other.path[:-1] == item.path[:-1]:
+            return other
+    return None
+
+
+def _vehicles(parts: Parts, dear: Input) -> Iterator[tuple[str, Fact]]:
+    total = _total(parts, ASSETS, VEHICLE)
+    if not isinstance(total, Known):
+        yield from (("vehicles", total), ("vehicles_as_general", total), ("dear_vehicles", total))
+        return
+    each = [part.per_year for part in parts.combined if part.kind == VEHICLE]
+    yield "vehicles", total
+    none = total.value == 0
+    general: Fact = Known(0, total.origins) if none else NotKnown(most=int(total.value))
+    yield "vehicles_as_general", general
+    worth = sum(value for value in each if value >= (dear.each_from or 0))
+    yield "dear_vehicles", Known(worth, total.origins)
+
+
+def _why(error: Missing) -> Literal["withheld", "unavailable"]:
+    return "withheld" if error.state is State.WITHHELD else "unavailable"
+
+
+def _sources(fact: Known) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(origin.source for origin in fact.origins))
+
+
+def _origin(person: Person, item: Item) -> Origin:
+    return Origin(item.source, (item.name,), person.answer(item).as_of)
+
+
+def _origins(reports: Sequence[Reported]) -> tuple[Origin, ...]:
+    return tuple(
+        dict.fromkeys(
+            Origin(report.item.source, (report.item.name,), report.answer.as_of)
+            for report in reports
+        )
+    )
