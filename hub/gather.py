@@ -118,9 +118,9 @@ class Gatherer:
     ) -> Gathered:
         gathered = Gathered()
         asked = [self._asked(ask, context) for ask in asks]
-        fresh = [
-            await _fresh(given, ask.keys, kept) for given, ask in zip(asked, asks, strict=True)
-        ]
+        fresh = await asyncio.gather(
+            *(_fresh(given, ask.keys, kept) for given, ask in zip(asked, asks, strict=True))
+        )
         left = [
             replace(ask, keys=tuple(key for key in ask.keys if (ask.source, key) not in found))
             for ask, found in zip(asks, fresh, strict=True)
