@@ -75,8 +75,8 @@ class Keeper:
             except LogAltered as error:
                 _ALTERED.set(1)
                 _log.critical("the query log was altered: %s", error)
-            except (SQLAlchemyError, OSError, LogUnavailable, TimeoutError) as error:
-                # It is tried again; `/readyz` says so when it has been too long.
+            except Exception as error:  # noqa: BLE001 - it is tried again, whatever a driver raises
+                # `/readyz` says so when it has been too long.
                 _log.warning("the query log is not signed", extra={"error": type(error).__name__})
 
     async def _turn(self) -> None:
@@ -134,20 +134,28 @@ class Keeper:
             _log.warning("operations of a hub that ended were settled", extra={"number": settled})
 
     async def _left(self, since: int) -> list[list[int]]:
-        """The places of the INTENTs, by operation, that have no OUTCOME."""
-        ended = INDEX_RECORD.alias()
-        query = sa.select(INDEX_RECORD.c.operation, INDEX_RECORD.c.idx).where(
+        """The places of the INTENTs, by operation, that have no OUTCOME.
+
+        Where every INTENT was withdrawn, nothing was asked.
+        """
+        ended, columns = INDEX_RECORD.alias(), INDEX_RECORD.c
+        query = sa.select(columns.operation, columns.idx, columns.kind).where(
             INDEX_RECORD.c.idx >= since,
-            INDEX_RECORD.c.kind == "INTENT",
+            INDEX_RECORD.c.kind.in_(("INTENT", "WITHDRAWN")),
             ~sa.exists().where(
                 ended.c.operation == INDEX_RECORD.c.operation, ended.c.kind == "OUTCOME"
             ),
         )
         found: dict[bytes, list[int]] = {}
+        withdrawn: dict[bytes, int] = {}
         async with self._store.engine.connect() as connection:
             for row in await connection.execute(query.order_by(INDEX_RECORD.c.idx)):
-                found.setdefault(bytes(row.operation), []).append(row.idx)
-        return list(found.values())
+                operation = bytes(row.operation)
+                if row.kind == "INTENT":
+                    found.setdefault(operation, []).append(row.idx)
+                else:
+                    withdrawn[operation] = withdrawn.get(operation, 0) + 1
+        return [places for key, places in found.items() if len(places) > withdrawn.get(key, 0)]
 
     async def _kept(self, place: int) -> Keep:
         """How long the details of a record are kept."""

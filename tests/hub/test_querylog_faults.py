@@ -194,6 +194,26 @@ async def test_a_hub_of_another_machine_that_falls_silent_is_settled(
     await store.close()
 
 
+async def test_an_operation_whose_intent_was_withdrawn_asked_nothing_and_is_not_settled(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "log.db"
+    store = Store(f"sqlite+aiosqlite:///{path}", 10, SEALING_KEY)
+    await store.open()
+    await store.append(intent(1, hub="elsewhere"))
+    await store.append({**intent(1), "kind": "WITHDRAWN", "of": "INTENT", "hub": "elsewhere"})
+    ended = keeping._place().rpartition(" ")[0] + " 1"
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("INSERT INTO run VALUES ('elsewhere', ?, 7, 0)", (ended,))
+    keeper = Keeper(store, Checkpoints(store.engine, SIGNER))
+    await keeper.open()
+    await keeper.close()
+    assert len([record async for record in store.records()]) == 2
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT * FROM run").fetchall() == []
+    await store.close()
+
+
 def mounted(size: str) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="log-full-"))
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
