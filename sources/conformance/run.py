@@ -34,8 +34,14 @@ async def setting(
     source: Source, adapter: Callable[[Source], Adapter], stand_in: StandIn
 ) -> AsyncIterator[Setting]:
     """A source under examination, its adapter open and all that is logged heard."""
+    # All the while: credentials are read from it when they are needed.
     with _environment(stand_in):
-        made = adapter(source)
+        async with _opened(source, adapter(source), stand_in) as found:
+            yield found
+
+
+@contextlib.asynccontextmanager
+async def _opened(source: Source, made: Adapter, stand_in: StandIn) -> AsyncIterator[Setting]:
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         found = Setting(source, made, stand_in.control, stand_in.about, client)
         root = logging.getLogger()
@@ -61,7 +67,7 @@ async def _first(setting: Setting) -> Outcome:
 
 @contextlib.contextmanager
 def _environment(stand_in: StandIn) -> Iterator[None]:
-    """The declaration's variables lead to the stand-in while the adapter is made."""
+    """The declaration's variables lead to the stand-in."""
     before = {name: os.environ.get(name) for name in stand_in.environment}
     os.environ.update(stand_in.environment)
     try:

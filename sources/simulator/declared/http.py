@@ -64,12 +64,13 @@ class Speaker(Protocol):
 class HttpStand:
     """One agency's service on a port of its own."""
 
-    modes = OVER_HTTP
-
     def __init__(
         self, source: Source, holdings: Holdings, speaker: Speaker, token: str, record: Path
     ) -> None:
         self.source = source
+        # Who answers about one person at a time has one record to give.
+        single = source.adapter_table.get("single", False)
+        self.modes = OVER_HTTP - {"other-person", "duplicate", "reversed"} if single else OVER_HTTP
         self._holdings = holdings
         self._speaker = speaker
         self._token = token
