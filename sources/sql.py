@@ -17,6 +17,7 @@ from pydantic import Field
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from sources import trace
 from sources.adapter import (
     ContractBroken,
     Question,
@@ -179,6 +180,7 @@ class SqlAdapter:
         async with self._engine.connect() as connection:
             result = await connection.execute(statement, {"keys": keys})
             rows: Sequence[sa.RowMapping] = result.mappings().all()
+            trace.tell(functools.partial(_exchanged, statement, keys, rows))
             return rows
 
     async def close(self) -> None:
@@ -196,6 +198,19 @@ def _secured(url: sa.URL, table: SqlTable) -> dict[str, Any]:
         return {}
     authority = expand(table.authority) if table.authority else None
     return {"ssl": ssl.create_default_context(cafile=authority)}
+
+
+def _exchanged(
+    statement: sa.Select[Any], keys: tuple[str, ...], rows: Sequence[sa.RowMapping]
+) -> trace.Exchange:
+    return trace.Exchange(
+        line=str(statement),
+        headers={},
+        body={"keys": list(keys)},
+        status=f"{len(rows)} rows",
+        answer_headers={},
+        answer=[dict(row) for row in rows],
+    )
 
 
 def _lacks_a_name(error: Exception) -> bool:
