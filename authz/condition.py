@@ -84,11 +84,12 @@ class Circumstance(_Strict):
 class SoFarTested:
     """What a means test gives on what is known so far, a month and in won; nothing is guessed.
 
-    Income and converted financial assets are the least they can be, the threshold is exact.
+    Income and converted financial assets are the least they can be, None for no least; the
+    threshold is exact.
     """
 
-    recognised_income: int
-    financial_assets: int
+    recognised_income: int | None
+    financial_assets: int | None
     threshold: int
 
 
@@ -151,7 +152,7 @@ def _reaches(wanted: SoFar, tested: SoFarTested | None) -> bool:
         (wanted.financial_assets, tested.financial_assets),
     )
     return all(
-        least is None or amount >= Fraction(least, 100) * tested.threshold
+        least is None or (amount is not None and amount >= Fraction(least, 100) * tested.threshold)
         for least, amount in shares
     )
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from authz.caller import Caller
 from authz.decide import decide, decisions_on
 from authz.register import Decision, Purpose
+from hub.admission import Admitted
 from hub.app import Plans
+from hub.conditions import apart, testing
 from hub.config import Limits
 from hub.documents import Documents
-from hub.links import links, scheduled
-from hub.plan import make_plan
+from hub.links import Slot, links, scheduled
+from hub.plan import Subjects, make_plan
 from hub.relate import lookups
 from hub.rounds import Reach, layered, wanted
 
@@ -48,7 +50,8 @@ def explain(
     document = Documents(plans.schema.graphql, limits).read(text, plans.schema.graphql)
     plan = make_plan(plans.schema, document, document.operation(operation_name))
     caller = Caller("someone", "someone", purpose.roles, "office", "district", "issuer")
-    verdict = decide(caller, purpose, plan.asked, datetime.datetime.now(datetime.UTC).date())
+    today = datetime.datetime.now(datetime.UTC).date()
+    verdict = decide(caller, purpose, plan.asked, today)
     decisions = decisions_on(purpose, plan.asked, verdict)
     steps: list[Step] = []
     needed = lookups(plans.catalogue, purpose, verdict)
@@ -62,25 +65,34 @@ def explain(
     if plan.roots and needed.receipts:
         names = tuple(item.name for item in needed.receipts)
         steps.append(Step("receipts", cases, RECIPIENT, names))
-    by_root = [(root, (CASE if root.of_case else RECIPIENT,)) for root in plan.roots]
+    named = Subjects(tuple((root, (CASE if root.of_case else RECIPIENT,)) for root in plan.roots))
+    admitted, whom = testing(plans.schema, Admitted(purpose, verdict, today), named)
     households = {head: (head, MEMBER) for head in (RECIPIENT, APPLICANT)}
     reach = Reach({RECIPIENT, APPLICANT}, households, {CASE: APPLICANT}, households)
-    wants = wanted(by_root, reach, verdict, limits.cost)
+    wants = wanted(whom.by_root, reach, admitted.verdict, limits.cost)
+    first, later = apart(plans.catalogue, purpose, wants.items)
     known = {(cases, CASE)} if needed.case else set()
     if needed.recipient:
         known |= {(identity, person) for person in (RECIPIENT, APPLICANT, MEMBER)}
-    layers = layered(plans.catalogue, wants.items, known)
-    found = links(plans.catalogue, wants.items, verdict.transforms)
-    for number, slot in enumerate(scheduled(layers, found), start=1):
-        for ask in slot.asks:
-            names = tuple(item.name for item in ask.items)
-            steps.append(Step(f"data {number}", ask.source, " and ".join(ask.keys), names))
-        for link in slot.links:
-            wanted_names = frozenset().union(*link.wants.values())
-            names = tuple(item.name for item in link.items if item.name in wanted_names)
-            about = f"each `{link.key.name}` of {' and '.join(link.wants)}"
-            steps.append(Step(f"data {number}", link.source, about, names))
+    for asked, when in ((first, ""), (later, ", if a means test so far allows it")):
+        before = len(rounds_of([step for step in steps if step.round.startswith("data")]))
+        layers = layered(plans.catalogue, asked, known)
+        slots = scheduled(layers, links(plans.catalogue, asked, verdict.transforms))
+        for number, slot in enumerate(slots, start=before + 1):
+            steps += _calls(f"data {number}{when}", slot)
     return Explanation(decisions, tuple(steps))
+
+
+def _calls(name: str, slot: Slot) -> Iterator[Step]:
+    """The calls of one round."""
+    for ask in slot.asks:
+        names = tuple(item.name for item in ask.items)
+        yield Step(name, ask.source, " and ".join(ask.keys), names)
+    for link in slot.links:
+        wanted_names = frozenset().union(*link.wants.values())
+        names = tuple(item.name for item in link.items if item.name in wanted_names)
+        about = f"each `{link.key.name}` of {' and '.join(link.wants)}"
+        yield Step(name, link.source, about, names)
 
 
 def rounds_of(steps: Sequence[Step]) -> list[str]:

@@ -76,9 +76,14 @@ def scheduled(layers: Sequence[tuple[Ask, ...]], found: Sequence[Link]) -> tuple
 
 
 async def follow(
-    gatherer: Gatherer, slots: Sequence[Slot], limits: Limits, context: Context, entry: Entry
+    gatherer: Gatherer,
+    slots: Sequence[Slot],
+    limits: Limits,
+    context: Context,
+    entry: Entry,
+    number: int = 0,
 ) -> Gathered:
-    """Ask round after round, by the keys that come back too.
+    """Ask round after round, by the keys that come back too. `number` rounds have been before.
 
     Raises RequestRefused beyond the limits, and LogUnavailable.
     """
@@ -87,7 +92,6 @@ async def follow(
         raise refused("TOO_COSTLY", message)
     gathered = Gathered()
     held: dict[tuple[str, str], tuple[str, ...]] = {}
-    number = 0
     for slot in slots:
         for asks, keys in _rounds(slot, gathered.answers, held):
             number += 1

@@ -6,9 +6,8 @@ import datetime
 
 from authz.caller import Caller
 from hub.about import About
-from hub.admission import Declared, Denied, admit, references
-from hub.conceal import conceal
-from hub.conditions import settle
+from hub.admission import Declared, admit, references
+from hub.conditions import narrow, testing
 from hub.documents import variable_values
 from hub.errors import refused
 from hub.links import follow, links, scheduled
@@ -19,7 +18,8 @@ from hub.plan import make_plan, subjects
 from hub.project import Reading, project
 from hub.querylog.record import Because, reduced
 from hub.relate import Relating, lookups, relate
-from hub.rounds import layered, wanted
+from hub.rounds import layered
+from hub.waiting import Asking, ask_waiting
 from schema.view import View
 
 
@@ -47,24 +47,22 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
         variables = variable_values(hub.schema.graphql, plan.operation, request.variables)
         whom, cases = subjects(plan, hub.schema, variables), references(request.cases)
         entry.names(whom.recipients, (*cases, *whom.cases))
-        today = datetime.datetime.now(datetime.UTC).date()
-        declared = Declared(cases, request.reason, request.withhold, today)
+        declared = Declared(cases, request.reason, request.withhold, _today())
         admitted = admit(caller, purpose, declared, plan, whom, limits)
         await entry.count(whom.recipients, admitted.purpose.limits.subjects_per_day)
         allowed = await allowances(hub.ledger, caller, admitted.purpose, whom, cases)
         entry.facts |= allowed.told
+        admitted, tested = testing(hub.schema, admitted, whom)
         verdict = admitted.verdict
-        needed = lookups(catalogue, admitted.purpose, verdict)
-        looked_up = (*needed.names, *hub.officials.items(admitted.purpose))
+        needed = lookups(catalogue, admitted.purpose, verdict).names
+        looked_up = (*needed, *hub.officials.items(admitted.purpose))
         await entry.intend(whom.recipients, (*cases, *whom.cases), verdict, looked_up)
-        relating = Relating(caller, admitted, whom, cases, allowed, hub.officials)
+        relating = Relating(caller, admitted, tested, cases, allowed, hub.officials)
         relation = await relate(hub.gatherer, catalogue, relating, entry)
-        wants = wanted(whom.by_root, relation.reach, verdict, limits.cost)
-        concealed = conceal(catalogue, wants.items, relation.concealed)
-        settled = settle(catalogue, admitted.purpose, concealed.wants, relation.facts)
-        refusing = settled.refusing(verdict.granted)
-        if refusing and not request.withhold:
-            raise Denied(refusing)
+        wants, concealed, settled = narrow(catalogue, admitted, whom, relation, limits.cost)
+        if settled.waiting:
+            wants, concealed, settled = narrow(catalogue, admitted, tested, relation, limits.cost)
+        settled.refuse(verdict.granted, withhold=request.withhold)
         await entry.intend_for(wants.people)
         layers = layered(catalogue, settled.wants, relation.known)
         slots = scheduled(layers, links(catalogue, settled.wants, verdict.transforms))
@@ -82,12 +80,19 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
             known=relation.known.keys(),
             derivable=verdict.derivable,
             unmet=settled.unmet,
+            waiting={key: names for (_, key), names in settled.waiting.items()},
             assessed=relation.assessed,
         )
-        graphql, reading = hub.schema.graphql, Reading(view, about)
-        projected = project(graphql, plan, request.variables, reading)
+        if settled.waiting:
+            asking = Asking(hub, admitted, relation, entry, request.withhold)
+            await ask_waiting(asking, settled, view)
+        projected = project(hub.schema.graphql, plan, request.variables, Reading(view, about))
         body = encode(projected, concealed.shown(entry.calls), reduced(verdict))
         await meet(allowed, about, Released(entry.operation, request.reason, view))
-        unreached, kept = relation.unreached, concealed.by_person
-        await entry.outcome(view, verdict.denied, projected.codes, unreached, kept)
+        codes, unreached = projected.codes, relation.unreached
+        await entry.outcome(view, verdict.denied, codes, unreached, concealed.by_person)
     return body
+
+
+def _today() -> datetime.date:
+    return datetime.datetime.now(datetime.UTC).date()

@@ -37,8 +37,10 @@ from schema.needs import (
 )
 from schema.oversight import mutation_type
 from schema.query import person_types, query_type
+from schema.rules.book import the_book
 from schema.scalars import SCALARS
 from schema.selecting import COUNT
+from schema.so_far import so_far_needs
 from sources.declaration import Catalogue, Item
 from sources.fault import Fault, FaultyConfiguration, nearest
 
@@ -72,6 +74,7 @@ class HubSchema:
     needs: Mapping[tuple[str, str], Need]
     catalogue: Catalogue
     sdl: str
+    so_far: Need
 
     @cached_property
     def derivations(self) -> frozenset[str]:
@@ -107,7 +110,8 @@ def build(catalogue: Catalogue) -> HubSchema:
     marks = _marks(graphql)
     _check_places(catalogue, marks)
     needs = {field: _need(catalogue, mark) for field, mark in marks.items()}
-    return HubSchema(graphql, needs, catalogue, schema.as_str())
+    so_far = _need(catalogue, so_far_needs(the_book()))
+    return HubSchema(graphql, needs, catalogue, schema.as_str(), so_far)
 
 
 def _marks(schema: GraphQLSchema) -> dict[tuple[str, str], Needs]:

@@ -77,7 +77,7 @@ class View:
     `known` are sources and keys of which a look-up has told that there is a record. `derivable`
     says what each derived answer may be worked out from, and `assessed` whom it is about: the
     members of the households, where they are known. `unmet` are the items of each key for which a
-    condition does not hold.
+    condition does not hold; what is `waiting` for others to be known is answered in `later`.
     """
 
     catalogue: Catalogue
@@ -91,6 +91,8 @@ class View:
     known: Collection[tuple[str, str]] = ()
     derivable: Mapping[str, frozenset[str]] = field(default_factory=dict)
     unmet: Mapping[str, Mapping[str, Denial]] = field(default_factory=dict)
+    waiting: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    later: Mapping[tuple[str, str], Answer] = field(default_factory=dict)
     assessed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     released: dict[str, set[str]] = field(default_factory=dict)
     derived: dict[str, set[str]] = field(default_factory=dict)
@@ -180,7 +182,8 @@ class Keyed:
     def answer(self, item: Item) -> Answer:
         """What the item's source said of this key. Raises NotKnown."""
         self.check(item)
-        answer = self.view.answers.get((item.source, self.key))
+        waits = item.name in self.view.waiting.get(self.subject, ())
+        answer = (self.view.later if waits else self.view.answers).get((item.source, self.key))
         if answer is None:
             raise unavailable(item.source, Failure("SOURCE_UNAVAILABLE"))
         if answer.failure is not None:

@@ -31,7 +31,7 @@ from hub.querylog.sealing import YEARS, Keep
 from hub.querylog.store import STAFF, LogUnavailable, Store
 from schema.view import View
 from sources.adapter import Context
-from sources.declaration import Catalogue
+from sources.declaration import Catalogue, Subject
 
 
 class Pseudonyms:
@@ -205,6 +205,17 @@ class Entry:
         await self._append(
             "INTENT", {"subjects": [], "keys": found, "requested": requested, **self._scope}
         )
+
+    async def intend_waiting(self, wants: Mapping[tuple[Subject, str], Iterable[str]]) -> None:
+        """Make it durable what is asked for now that its condition holds, and of whom.
+
+        Raises LogUnavailable.
+        """
+        found = [self._log.pseudonyms.of(key) for _, key in wants]
+        items = sorted(set().union(*wants.values()))
+        requested = self._because.plan.asked.every
+        scope = {**self._scope, "conditional": items}
+        await self._append("INTENT", {"subjects": found, "requested": requested, **scope})
 
     async def _intend(self, subjects: list[str]) -> None:
         pseudonyms = [self._log.pseudonyms.of(subject) for subject in subjects]

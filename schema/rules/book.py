@@ -147,7 +147,8 @@ class Programme(Offered):
     """A benefit or service with its rule: decided where it has conditions or a measure.
 
     `conditions` are steps of yes or no; `measure` is a step of won that must not exceed the step
-    `threshold`; `assessed` is a step of yes or no of a member.
+    `threshold`; `financial` is what financial assets alone are converted to; `assessed` is a step
+    of yes or no of a member.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -156,6 +157,7 @@ class Programme(Offered):
     conditions: tuple[Name, ...] = ()
     measure: Name | None = None
     threshold: Name | None = None
+    financial: Name | None = None
     pays: Payment | None = None
     basis: str | None = None
     basis_mark: Mark | None = None
@@ -439,6 +441,7 @@ def _check_programmes(book: Book, reading: _Reading) -> None:
         keys[entry.key] = code
         wanted = [("conditions", name, "yes-no", "household") for name in entry.conditions]
         wanted += [("measure", entry.measure or "", "won", "household")] * bool(entry.measure)
+        wanted += [("financial", entry.financial or "", "won", "household")] * bool(entry.financial)
         wanted += [("threshold", entry.threshold or "", "won", "household")] * bool(entry.threshold)
         wanted += [("assessed", entry.assessed or "", "yes-no", "member")] * bool(entry.assessed)
         wanted += [("pays", entry.pays.step, "won", "household")] if entry.pays else []

@@ -150,3 +150,90 @@ async def test_what_a_condition_rests_on_is_looked_up_only_where_there_is_one(
     assert "benefits.case.stage" not in {item.name for item in question.items}
     await made.ask(PURPOSE, ALONE)
     assert "benefits.case.stage" in {item.name for item in made.agencies["benefits"].asked[1].items}
+
+
+SOME_LAND = (
+    "query($id: ID!) { recipient(id: $id) { property { land { parcel } } tax { arrears } } }"
+)
+WAITING = RESTRICTION.replace('"labour"', '"property"')
+
+
+def nothing_of(source: str) -> dict[str, Any]:
+    """A record of which the source knows every item to be absent."""
+    items = CATALOGUE.sources[source].items
+    return {item.path[0]: None for item in items if item.path and item.subject == "person"}
+
+
+def over_waiting(store: Store, folder: Path, rent: int | None) -> World:
+    """A hub that asks for property only if recognised income is 70 % of the threshold so far."""
+    shutil.copytree("authz/purposes", folder)
+    file = folder / f"{PURPOSE}.toml"
+    test = "{ means_test = { recognised_income = 70 } }"
+    file.write_text(file.read_text() + WAITING.replace("{}", test))
+    found, faults = read_register(folder, CATALOGUE, SCHEMA.derivations)
+    assert faults == []
+    made = world(store, found)
+    taxed = {**nothing_of("tax"), "rentalIncome": rent, "arrears": 5}
+    if rent is None:
+        del taxed["rentalIncome"]  # an agency that does not keep to what it declares
+    earner = Agency({"r-1": taxed})
+    owner = Agency({"r-1": {"land": [{"parcel": "p-1"}]}})
+    worker = Agency(dict.fromkeys(("r-1", "r-2"), nothing_of("labour")))
+    agencies = {**made.agencies, "tax": earner, "property": owner, "labour": worker}
+    return World(hub_over(store, agencies, found), agencies)
+
+
+async def test_what_waits_for_a_means_test_is_asked_for_in_a_later_round_where_it_gives_enough(
+    store: Store, tmp_path: Path
+) -> None:
+    made = over_waiting(store, tmp_path / "p", 60_000_000)
+    found = await made.ask(PURPOSE, SOME_LAND)
+    assert found["errors"] == []
+    assert found["data"]["recipient"]["property"] == {"land": [{"parcel": "p-1"}]}
+    rounds = [name for source, name, _ in found["calls"] if source == "property"]
+    assert rounds == [found["calls"][-1][1]]
+    records = [entry async for entry in store.records()]
+    intent = next(entry for entry in records if entry.get("conditional"))
+    assert intent["conditional"] == ["property.exists", "property.land.parcel"]
+    assert intent["subjects"] == [Pseudonyms(b"key").of("r-1")]
+    assert "tax.rentalIncome" in intent["derivable"]["meansTest.soFar"]
+    assert not any("property" in item for item in intent["derivable"]["meansTest.soFar"])
+    assert "tax.rentalIncome" not in records[-1]["disclosed"]["tax"][0]["items"]
+
+
+@pytest.mark.parametrize("rent", [0, 11_000_000, None])
+async def test_it_is_not_asked_for_where_the_test_gives_less_or_is_not_known_to_give_enough(
+    store: Store, tmp_path: Path, rent: int | None
+) -> None:
+    made = over_waiting(store, tmp_path / "p", rent)
+    with pytest.raises(RequestRefused) as refusal:
+        await made.ask(PURPOSE, SOME_LAND)
+    assert {(error.extensions or {})["item"] for error in refusal.value.errors} == {
+        "property.exists",
+        "property.land.parcel",
+    }
+    assert made.agencies["property"].asked == []
+    found = await made.ask(PURPOSE, SOME_LAND, withhold=True)
+    assert found["data"]["recipient"] == {"property": None, "tax": {"arrears": 5}}
+    assert made.agencies["property"].asked == []
+
+
+async def test_nothing_is_tested_where_the_case_alone_lets_it_be_asked_for(
+    store: Store, tmp_path: Path
+) -> None:
+    alternatives = 'stages = ["review"] }, { means_test = { recognised_income = 70 }'
+    made = world(store, register(tmp_path / "p", alternatives), "review")
+    found = await made.ask(PURPOSE, ALONE)
+    assert found["data"] == {"recipient": {"labour": {"insured": True}}}
+    assert made.agencies["tax"].asked == made.agencies["property"].asked == []
+    assert [name for source, name, _ in found["calls"] if source == "labour"] == ["data 1"]
+
+
+async def test_what_waits_is_not_asked_for_where_its_source_does_not_know(
+    store: Store, tmp_path: Path
+) -> None:
+    made = over_waiting(store, tmp_path / "p", 60_000_000)
+    made.agencies["property"].records = {}
+    found = await made.ask(PURPOSE, SOME_LAND)
+    assert found["data"]["recipient"]["property"] == {"land": None}
+    assert found["errors"] == []
