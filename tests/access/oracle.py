@@ -88,7 +88,7 @@ class Oracle:
             assert sorted(set(exchange.answer.codes)) == outcome["errors"]
         granted = set(exchange.intents[0]["granted"]) if exchange.intents else set()
         lookups = set(exchange.intents[0]["lookups"]) if exchange.intents else set()
-        denied = {entry["item"] for entry in outcome["denied"]}
+        denied = {entry["item"] for entry in outcome["denied"] if "use" not in entry}
         assert exchange.intents or outcome["outcome"] == "refused", "answered without an intent"
         requested = next(iter(exchange.intents), outcome).get("requested", ())
         assert granted <= set(requested), "granted beyond what was requested"

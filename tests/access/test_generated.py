@@ -74,15 +74,20 @@ def officials(purpose: Purpose) -> list[Caller]:
 
 
 def check_verdict(purpose: Purpose, caller: Caller, asked: Asked, verdict: Verdict) -> None:
-    denied = {one.item for one in verdict.denied if one.derivation is None}
-    lacking = {one.derivation for one in verdict.denied if one.derivation is not None}
+    denied = {one.item for one in verdict.denied if one.use is None}
+    lacking = {one.use for one in verdict.denied if one.use is not None}
     assert verdict.granted | verdict.derivable.keys() | denied | lacking == set(asked.every)
     assert (verdict.granted | denied) - asked.derived.keys() == set(asked.items)
     assert not (verdict.granted | verdict.derivable.keys()) & denied
     for name, usable in verdict.derivable.items():
         assert usable <= set(asked.derived[name].items)
         assert not usable & purpose.prohibited
-        assert name in purpose.derivations or usable <= purpose.open_items
+        if name in purpose.uses:
+            of_facts = {item for item in usable if purpose.exists[item] != item}
+            assert all(purpose.uses[name][item].allowed for item in of_facts)
+            assert usable - of_facts <= purpose.open_items
+        else:
+            assert name in purpose.derivations or usable <= purpose.open_items
     assert all(decision.rule and decision.remedy for decision in verdict.denied)
     assert all(purpose.decisions[item].allowed for item in verdict.granted)
     assert verdict.transforms.keys() <= verdict.granted
@@ -153,7 +158,7 @@ def test_asking_for_more_grants_nothing_that_was_denied(plans: Plans, plain: Pla
         for purpose in plans.register.purposes.values():
             caller = officials(purpose)[0]
             refused = decide(caller, purpose, fewer, DAY).denied
-            denied = {entry.item for entry in refused if entry.derivation is None}
+            denied = {entry.item for entry in refused if entry.use is None}
             if purpose.relation in ALONE:
                 # Denied of others, an item may be granted of oneself: that is another question,
                 # and nobody else is asked, since what leads to them stays denied.
