@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,7 @@ from schema.means_test import (
     release,
     told,
 )
-from schema.needs import Area, Derived, covered, needing
+from schema.needs import Area, Covered, Derived, covered, needing
 from schema.programme_types import ProgrammeOffered, offered
 from schema.rules import entitlements as ruling
 from schema.rules.book import the_book, the_book_as_read
@@ -68,6 +69,8 @@ class EntitlementFound:
     """What is to be said of one programme."""
 
     inquiry: strawberry.Private[Inquiry]
+    found: strawberry.Private[ruling.Entitlement]
+    keys: strawberry.Private[Sequence[str]]
     id: strawberry.ID = covered("The programme's number.")
     programme: ProgrammeOffered = covered("The programme.")
     likelihood: Likelihood = covered(
@@ -77,8 +80,14 @@ class EntitlementFound:
     means_met: bool | None = covered(
         "Whether recognised income is within its threshold; null where not known or not compared."
     )
-    why: list[TestCondition] = covered("Its other conditions.")
-    missing: list[MissingFact] = covered("What lacks to decide it.")
+    why: list[TestCondition] = needing(
+        Covered(), lambda self: conditions(self.found.conditions), "Its other conditions."
+    )
+    missing: list[MissingFact] = needing(
+        Covered(),
+        lambda self: missing_facts(self.found.lacking, self.keys),
+        "What lacks to decide it.",
+    )
     received: bool | None = covered(
         "Whether the household received it last month or this; null where that is not known."
     )
@@ -132,13 +141,13 @@ def _entitlements(
     return [
         EntitlementFound(
             inquiry=inquiry,
+            found=one,
+            keys=keys,
             id=strawberry.ID(one.code),
             programme=offered(day.year)[one.code],
             likelihood=one.likelihood,
             ruled=one.ruled,
             means_met=None if one.comparison is None else one.comparison.met,
-            why=conditions(one.conditions),
-            missing=missing_facts(one.lacking, keys),
             received=one.received,
         )
         for one in _found(person, ENTITLEMENTS, day)

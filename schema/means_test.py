@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import enum
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -301,6 +302,7 @@ def bounds(found: assess.Bounds | None) -> Bounds | None:
     )
 
 
+@functools.cache
 def camel(name: str) -> str:
     """A fact's name as GraphQL has it."""
     first, *rest = name.split("_")
