@@ -5,9 +5,11 @@ Only what is signed under a key that the reader brings is believed. Nothing is w
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -78,7 +80,9 @@ Progress = Callable[[int, int], None]
 
 async def verify(address: str, trust: Trust, progress: Progress = lambda _, __: None) -> Report:
     """Verify the store at an address. Raises Unreadable."""
-    engine = create_async_engine(_reading(address))
+    url = _reading(address)
+    await asyncio.to_thread(_check_file, sa.make_url(address))
+    engine = create_async_engine(url)
     try:
         async with engine.connect() as connection:
             if connection.dialect.name == "sqlite":
@@ -96,6 +100,18 @@ async def verify(address: str, trust: Trust, progress: Progress = lambda _, __: 
         raise Unreadable(str(reason)) from error
     finally:
         await engine.dispose()
+
+
+def _check_file(url: sa.URL) -> None:
+    """Raise Unreadable for a file that is no SQLite database, before one is made of it."""
+    if url.get_backend_name() != "sqlite" or not url.database or "mode" in url.query:
+        return
+    try:
+        with Path(url.database).open("rb") as file:
+            if file.read(16) != b"SQLite format 3\0":
+                raise Unreadable("the file is no SQLite database")
+    except OSError as error:
+        raise Unreadable(f"the file cannot be opened: {error.strerror}") from error
 
 
 def _reading(address: str) -> sa.URL:

@@ -79,7 +79,7 @@ def test_verify_takes_the_address_that_the_demo_tells_and_says_where_it_was_alte
 
 def test_verify_says_what_cannot_be_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["log", "verify", "--folder", str(folder)]) == 2
-    assert capsys.readouterr().err.startswith("unreadable: unable to open database file")
+    assert capsys.readouterr().err.startswith("unreadable: the file cannot be opened: No such file")
 
 
 def test_a_proof_is_checked_with_nothing_but_it_and_the_logs_key(
