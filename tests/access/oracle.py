@@ -202,7 +202,8 @@ class Oracle:
         """No value of a denied item is in the answer, and nothing personal in the log."""
         keys = reading.everyone()
         told = self.truth.distinctive(granted, keys) | set(keys) | _flat(exchange.variables)
-        hidden = self.truth.distinctive(denied, keys) - told
+        items_denied = denied & self.schema.catalogue.items.keys()
+        hidden = self.truth.distinctive(items_denied, keys) - told
         text = json.dumps(exchange.answer.body, ensure_ascii=False)
         for entry in exchange.outcome.get("concealed", ()):
             keys_kept = [key for key in keys if self.pseudonyms.of(key) == entry["subject"]]

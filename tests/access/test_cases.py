@@ -60,7 +60,9 @@ def judge_answered(case: Case, exchange: Exchange, _: Asked) -> None:
     assert "errors" not in exchange.answer.body
     assert exchange.answer.status == 200
     if exchange.records:
-        assert set(exchange.intents[0]["granted"]) == set(exchange.intents[0]["requested"])
+        intent = exchange.intents[0]
+        given = {*intent["granted"], *intent.get("derivable", {})}
+        assert given == set(intent["requested"])
         assert_outcome(exchange, "answered", [])
         assert exchange.outcome["unreached"] == []
     assert not case.rule

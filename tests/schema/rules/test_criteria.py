@@ -197,10 +197,12 @@ def owning(text: str, **values: Any) -> HouseholdFacts:
     ("key", "text", "assets", "most"),
     [
         ("emergency-aid", "40!crisis", "land", 241_000_000),
+        ("emergency-aid", "40!crisis", "vehicles", 241_000_000),
         ("emergency-aid", "40!crisis", "financial", 8_564_238),
         ("youth-rent", "30!family_within_limits", "land", 122_000_000),
         ("home-pension", "55", "home", 1_200_000_000),
         ("earned-income-tax-credit", "40w", "land", 239_999_999),
+        ("earned-income-tax-credit", "40w", "vehicles", 239_999_999),
     ],
 )
 def test_assets_may_reach_their_limit_and_no_won_more(
