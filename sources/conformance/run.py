@@ -11,7 +11,7 @@ from typing import Literal
 
 import httpx
 
-from sources.adapter import Adapter, SourceError
+from sources.adapter import Adapter, SourceError, SourceTimeout
 from sources.conformance.checks import CHECKS, Check, Grade
 from sources.conformance.setting import Failed, NotApplicable, Outcome, Setting
 from sources.declaration import Source
@@ -59,10 +59,14 @@ async def _opened(source: Source, made: Adapter, stand_in: StandIn) -> AsyncIter
 
 
 async def _first(setting: Setting) -> Outcome:
+    """How a first question ends; what is slow because it is cold is asked again."""
     try:
-        return await setting.ask(setting.batch(3), setting.items())
+        first = await setting.ask(setting.batch(3), setting.items())
+        if isinstance(first.error, SourceTimeout):
+            return await setting.ask(setting.batch(3), setting.items())
     except Failed as failed:
         return Outcome(None, SourceError(str(failed)), 0.0)
+    return first
 
 
 @contextlib.contextmanager
