@@ -10,17 +10,8 @@ from typing import Any
 import strawberry
 
 from schema.household_facts import inputs_of
-from schema.means_test import (
-    Bounds,
-    MissingFact,
-    TestCondition,
-    bounds,
-    conditions,
-    may_try,
-    missing_facts,
-    release,
-    told,
-)
+from schema.means_test import bounds, conditions, may_try, missing_facts, release, told
+from schema.means_test_types import Bounds, MissingFact, TestCondition
 from schema.needs import Area, Covered, Derived, covered, needing
 from schema.programme_types import ProgrammeOffered, offered
 from schema.rules import entitlements as ruling
