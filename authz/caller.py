@@ -34,3 +34,8 @@ class Caller:
     def recipients(self) -> tuple[str | None, ...]:
         """The ids as residents of everyone who would see an answer; None for one not known."""
         return (self.recipient, *(actor.recipient for actor in self.actors))
+
+    @property
+    def residents(self) -> tuple[str, ...]:
+        """The ids as residents of everyone who would see an answer, of those known, once each."""
+        return tuple(dict.fromkeys(each for each in self.recipients if each is not None))

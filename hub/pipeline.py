@@ -54,9 +54,11 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
         entry.facts |= allowed.told
         admitted, tested = testing(hub.schema, admitted, whom)
         verdict = admitted.verdict
-        needed = lookups(catalogue, admitted.purpose, verdict).names
-        looked_up = (*needed, *hub.officials.items(admitted.purpose))
-        await entry.intend(whom.recipients, (*cases, *whom.cases), verdict, looked_up)
+        needed = lookups(catalogue, admitted.purpose, verdict)
+        looked_up = (*needed.names, *hub.officials.items(admitted.purpose))
+        await entry.intend(
+            whom.recipients, (*cases, *whom.cases), verdict, looked_up, needed.lookers(caller)
+        )
         relating = Relating(caller, admitted, tested, cases, allowed, hub.officials)
         relation = await relate(hub.gatherer, catalogue, relating, entry)
         wants, concealed, settled = narrow(catalogue, admitted, whom, relation, limits.cost)

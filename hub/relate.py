@@ -34,11 +34,14 @@ from authz.register import BY_CASE, OF_NOBODY, Purpose
 from hub.admission import Admitted
 from hub.errors import RequestRefused, error, refused
 from hub.gather import Ask, Gathered, Gatherer
+from hub.likeness import PLACES as LIKENESS_PLACES
+from hub.likeness import Likeness, flags, likeness
 from hub.officials import Officials
 from hub.oversight.allowances import Allowances, approvals
 from hub.plan import Subjects
 from hub.querylog.record import Entry
 from hub.rounds import Reach
+from schema.oversight import OFFICIALS
 from schema.view import Answer, State
 from sources.adapter import BROKEN, Context
 from sources.declaration import Catalogue, Item
@@ -79,8 +82,8 @@ class Relation:
     that there are, without values. `concealed` are those whose whereabouts are kept from the
     purpose. `unreached` holds the rule for each who is not reached; it goes to the log and to no
     answer.
-    `facts` are what conditions rest on, of everyone reached or assessed. `context` is what
-    agencies are told from now on.
+    `facts` are what conditions rest on, of everyone reached or assessed. `likeness` is what of
+    people is compared, for the log to flag. `context` is what agencies are told from now on.
     """
 
     context: Context
@@ -92,6 +95,7 @@ class Relation:
     concealed: set[str] = field(default_factory=set)
     unreached: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Known] = field(default_factory=dict)
+    likeness: dict[str, Likeness] = field(default_factory=dict)
 
     @property
     def reach(self) -> Reach:
@@ -101,16 +105,25 @@ class Relation:
 
 @dataclass(frozen=True)
 class Lookups:
-    """Which items of which register the rules of access rest on, for one purpose."""
+    """Which items of which register the rules of access rest on, for one purpose.
+
+    No rule rests on those of `likeness`: they are looked up along, for the log to flag.
+    """
 
     case: tuple[Item, ...]
     recipient: tuple[Item, ...]
     receipts: tuple[Item, ...]
+    likeness: tuple[Item, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
         """The items' names."""
-        return tuple(item.name for item in (*self.case, *self.recipient, *self.receipts))
+        every = (*self.case, *self.recipient, *self.receipts, *self.likeness)
+        return tuple(item.name for item in every)
+
+    def lookers(self, caller: Caller) -> tuple[str, ...]:
+        """Those who look, as residents, where what is compared is looked up of them too."""
+        return caller.residents if self.likeness else ()
 
 
 def lookups(catalogue: Catalogue, purpose: Purpose, verdict: Verdict) -> Lookups:
@@ -140,6 +153,7 @@ def lookups(catalogue: Catalogue, purpose: Purpose, verdict: Verdict) -> Lookups
         case=held(catalogue.cases, cases) if purpose.relation in BY_CASE else (),
         recipient=held(catalogue.identity, dict.fromkeys(people)) if related else (),
         receipts=held(catalogue.cases, RECEIPT_PLACES) if purpose.relation == "receipt" else (),
+        likeness=held(catalogue.identity, LIKENESS_PLACES) if purpose.relation in OFFICIALS else (),
     )
 
 
@@ -172,9 +186,11 @@ async def relate(
     asked = tuple(dict.fromkeys((*relating.subjects.recipients, *applicants)))
     facts: Mapping[str, RecipientFacts] = {}
     if needed.recipient and asked:
-        own = caller.recipients if purpose.relation == "household" else ()
-        people = tuple(dict.fromkeys((*asked, *filter(None, own))))
-        facts = await _recipients(gatherer, catalogue, needed.recipient, people, relation, entry)
+        own = caller.residents if purpose.relation == "household" else needed.lookers(caller)
+        people = tuple(dict.fromkeys((*asked, *own)))
+        # Whoever looks has been named in the first INTENT, apart from those it is about.
+        await entry.intend_for(asked if needed.likeness else people)
+        facts = await _recipients(gatherer, catalogue, needed, people, relation, entry)
     colleagues = await relating.officials.colleagues(caller, purpose, relation.context)
     rules = {key: _judge(relating, key, facts, cases) for key in asked}
     closed = {key: judge_colleagues(key, facts.get(key), colleagues) for key in asked}
@@ -189,6 +205,8 @@ async def relate(
         _settle(relation, key, rules[key] or closed[key])
         if key not in caller.recipients and conceals(purpose, facts.get(key)):
             relation.concealed.add(key)
+    alike, opened = relation.likeness, relating.allowed.opened
+    entry.flag(flags(asked, alike, caller.residents, colleagues or (), opened))
     if needed.receipts and relation.reached:
         await _receipts(gatherer, catalogue, relating, needed.receipts, relation, entry)
     for reference, applicant in list(relation.cases.items()):
@@ -283,29 +301,38 @@ def _case_facts(catalogue: Catalogue, reference: str, answer: Answer | None) -> 
 async def _recipients(
     gatherer: Gatherer,
     catalogue: Catalogue,
-    items: tuple[Item, ...],
+    needed: Lookups,
     keys: tuple[str, ...],
     relation: Relation,
     entry: Entry,
 ) -> dict[str, RecipientFacts]:
-    """Look up households and districts.
+    """Look up households and districts, and what the log flags, in one call.
 
     In the place of an id that can be nobody's goes a key that is nobody's, so that the answer to
     it is the same as to one that is unknown, the calls that were made included.
     """
-    await entry.intend_for(keys)
+    items = tuple(dict.fromkeys((*needed.recipient, *needed.likeness)))
     sent = {key: key if _KEY.match(key) else f"nobody-{n}" for n, key in enumerate(keys)}
     ask = Ask(catalogue.identity, "person", tuple(sent.values()), items)
     gathered = await gatherer.round("household", [ask], relation.context)
     entry.calls += gathered.calls
-    _require(gathered, items)
+    _require(gathered, needed.recipient)
     facts = {}
     for key, asked in sent.items():
         answer = gathered.answers[catalogue.identity, asked]
         if answer.state is State.KNOWN and asked == key:
             relation.known[catalogue.identity, key] = replace(answer, values={})
             facts[key] = _recipient_facts(catalogue, answer)
+            relation.likeness[key] = _likeness(needed.likeness, answer)
     return facts
+
+
+def _likeness(items: tuple[Item, ...], answer: Answer) -> Likeness:
+    found = {place: answer.values.get(item.path[-1]) for item in items for place in item.places}
+    name, address = (found.get(place) for place in LIKENESS_PLACES)
+    return likeness(
+        name if isinstance(name, str) else None, address if isinstance(address, str) else None
+    )
 
 
 def _recipient_facts(catalogue: Catalogue, answer: Answer) -> RecipientFacts:

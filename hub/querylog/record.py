@@ -159,6 +159,14 @@ class Entry:
     def _about(self) -> dict[str, list[str]]:
         return {"subjects": list(self._subjects), "casesNamed": list(self._cases_named)}
 
+    def flag(self, flags: Mapping[str, Sequence[str]]) -> None:
+        """What further records say of subjects; `hub/querylog/index.py` names the flags."""
+        if flags:
+            self.facts["flags"] = [
+                {"subject": self._log.pseudonyms.of(key), "flags": list(names)}
+                for key, names in flags.items()
+            ]
+
     async def count(self, subjects: Iterable[str], most: int | None) -> None:
         """Count these subjects for the caller. Raises RequestRefused beyond `most` in 24 hours."""
         if most is None:
@@ -175,10 +183,12 @@ class Entry:
         cases: Iterable[str],
         verdict: Verdict,
         lookups: Iterable[str],
+        lookers: Sequence[str] = (),
     ) -> None:
         """Make it durable that these subjects and cases may be asked about, for what is granted.
 
-        Raises LogUnavailable.
+        `lookers` are those who look, as residents: what is compared is looked up of them too. The
+        operation is not about them. Raises LogUnavailable.
         """
         self._scope = {
             "granted": sorted(verdict.granted),
@@ -187,6 +197,8 @@ class Entry:
             "lookups": sorted(lookups),
             "casesNamed": [self._log.pseudonyms.of(case) for case in dict.fromkeys(cases)],
         }
+        if lookers:
+            self._scope["lookers"] = [self._log.pseudonyms.of(key) for key in lookers]
         await self._intend(list(dict.fromkeys(subjects)))
 
     async def intend_for(self, subjects: Iterable[str]) -> None:

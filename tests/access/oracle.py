@@ -132,6 +132,8 @@ class Oracle:
         unreached = {entry["subject"] for entry in outcome.get("unreached", ())}
         intended = {subject for intent in exchange.intents for subject in intent["subjects"]}
         intended |= set(exchange.intents[0]["casesNamed"])
+        # Whoever looks is looked up along, for what they have in common with the recipient.
+        lookers = set(exchange.intents[0].get("lookers", ()))
         names = {
             (item.source, wire_name(item, self.schema.catalogue)): item.name
             for item in self.schema.catalogue.items.values()
@@ -159,6 +161,8 @@ class Oracle:
                     assert looking_up
                     continue
                 subject = self.pseudonyms.of(key)
+                if looking_up and subject in lookers:
+                    continue
                 assert subject in intended, "somebody was asked about without an intent"
                 assert looking_up or subject not in unreached, "somebody unreached was asked about"
         if outcome["outcome"] == "refused":

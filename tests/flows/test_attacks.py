@@ -215,7 +215,10 @@ def test_members_are_asked_nothing_for_what_is_shown_of_the_applicant(demo: Demo
     before = len(read_access("resident", demo.run))
     query = "query($a: ID!) { case(reference: $a) { household { type } } }"
     demo.ask(query, {"a": demo.info["sample"]["case"]}, case=None)
-    for call in read_access("resident", demo.run)[before:]:
+    related, *data = read_access("resident", demo.run)[before:]
+    # Whoever looks is looked up along, to be compared.
+    assert set(related.keys) == {demo.recipient, demo.personas["caseworker"]["recipient"]}
+    for call in data:
         assert call.keys == (demo.recipient,)
 
 

@@ -147,3 +147,38 @@ def test_a_subject_in_the_document_a_large_page_and_a_made_cursor_are_refused(de
         answer = audit(demo, query, **variables)
         assert answer.codes == [code], (query, variables, answer.body)
         assert demo.recipient not in str(answer.body)
+
+
+def test_what_the_caller_has_in_common_is_flagged_and_looked_up_in_the_same_call(
+    demo: Demo,
+) -> None:
+    own = demo.token("caseworker", recipient=demo.recipient, sub="namesake")
+    demo.ask(NAME, {"id": demo.recipient}, headers={"Authorization": f"Bearer {own}"})
+    intent, outcome = demo.last_operation()
+    (subject,) = intent["subjects"]
+    assert outcome["flags"] == [{"subject": subject, "flags": ["sameSurname", "sameAddress"]}]
+    demo.ask(NAME, {"id": demo.recipient})
+    intent, *_, outcome = demo.last_operation()
+    assert len(intent["lookers"]) == 1
+    assert outcome["subjects"] == [subject]
+    assert [call["round"] for call in outcome["sources"]].count("household") == 1
+    assert {"resident.name", "resident.address"} <= set(intent["lookups"])
+
+
+def test_indicators_are_counted_and_lead_to_their_records(demo: Demo) -> None:
+    own = demo.token("caseworker", recipient=demo.recipient, sub="flatmate", roles=["caseworker"])
+    sent = {"Authorization": f"Bearer {own}"}
+    demo.ask(NAME, {"id": demo.recipient}, headers=sent)
+    demo.ask(NAME, {"id": demo.recipient})
+    query = "{ misuseIndicators { accesses unexplained indicators { name count share query } } }"
+    report = audit(demo, query).body["data"]["misuseIndicators"]
+    assert len(report["indicators"]) == 13
+    assert report["accesses"] >= 1
+    intent, outcome = demo.last_operation()
+    assert intent["reads"] == {"misuseIndicators": {}}
+    assert outcome["counts"] == {each["name"]: each["count"] for each in report["indicators"]}
+    for each in report["indicators"]:
+        page = audit(demo, each["query"]).body["data"]["accesses"]
+        assert len(page["records"]) == min(each["count"], 20), each["name"]
+    wrong = audit(demo, '{ misuseIndicators(names: ["nonsense"]) { accesses } }')
+    assert wrong.codes == ["BAD_VARIABLES"]
