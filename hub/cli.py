@@ -12,6 +12,7 @@ from pathlib import Path
 from hub.kit import parser as kit
 from hub.persons import TITLES, DemoFailed
 from hub.querylog import parser as querylog
+from hub.reading import parser as reading
 from sources.fault import FaultyConfiguration
 
 _CONFIG = Path("hub.toml")
@@ -21,6 +22,7 @@ _MODULES = {
     "catalogue": "hub.catalogue",
     **kit.MODULES,
     **querylog.MODULES,
+    **reading.MODULES,
     "notices": "hub.oversight.command",
     "schema_diff": "hub.schema_diff",
 }
@@ -108,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     _document_commands(documents)
 
     kit.add(commands, _CONFIG)
-    querylog.add(commands)
+    reading.add(querylog.add(commands))
 
     trying = commands.add_parser("demo", help="simulated agencies, a hub over them, one question")
     trying.add_argument("--once", action="store_true", help="print the answer as JSON and stop")

@@ -205,8 +205,8 @@ async def relate(
         _settle(relation, key, rules[key] or closed[key])
         if key not in caller.recipients and conceals(purpose, facts.get(key)):
             relation.concealed.add(key)
-    alike, opened = relation.likeness, relating.allowed.opened
-    entry.flag(flags(asked, alike, caller.residents, colleagues or (), opened))
+    alike, glasses = relation.likeness, relating.allowed.opened
+    entry.flag(flags(asked, alike, caller.residents, colleagues or (), glasses))
     if needed.receipts and relation.reached:
         await _receipts(gatherer, catalogue, relating, needed.receipts, relation, entry)
     for reference, applicant in list(relation.cases.items()):
@@ -311,7 +311,7 @@ async def _recipients(
     In the place of an id that can be nobody's goes a key that is nobody's, so that the answer to
     it is the same as to one that is unknown, the calls that were made included.
     """
-    items = tuple(dict.fromkeys((*needed.recipient, *needed.likeness)))
+    items = tuple({each.name: each for each in (*needed.recipient, *needed.likeness)}.values())
     sent = {key: key if _KEY.match(key) else f"nobody-{n}" for n, key in enumerate(keys)}
     ask = Ask(catalogue.identity, "person", tuple(sent.values()), items)
     gathered = await gatherer.round("household", [ask], relation.context)

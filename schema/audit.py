@@ -60,7 +60,11 @@ class LogRecord:
     denied: list[Refusal] = covered("What was denied.")
     errors: list[str] = covered("The codes of the errors answered.")
     flagged: list[Flagged] = covered("What was found of the subjects while relating.")
-    leaf: str = covered("The leaf of the tree that commits to the record, as it stands there.")
+    leaf: str = covered("The leaf of the tree that commits to the record, in base64.")
+    proof: str | None = covered(
+        "Proof that the record was logged, for `hub log check-proof`; null unless `proofs` is set,"
+        " and for a second until the tree over it is signed."
+    )
 
 
 @strawberry.type(description="A page of records, the newest first.")
@@ -105,6 +109,67 @@ class MisuseReport:
     indicators: list[MisuseIndicator] = covered("The indicators asked for.")
 
 
+@strawberry.type(description="That one's own record was looked at.")
+class OwnAccess:
+    """When, by which office, why and on which ground, and what was released."""
+
+    at: datetime.datetime = covered("When.")
+    office: str | None = covered("The office that looked.")
+    official: str | None = covered("Who looked, where the hub is set to tell.")
+    purpose: str | None = covered("Code of the purpose.")
+    title: str | None = covered("What the purpose is for.")
+    legal_basis: str | None = covered("The law it rests on: act and article.")
+    items: list[str] = covered("The data items released, and answers derived; no values.")
+    break_glass: bool = covered("Whether it was in an emergency, before there was a case.")
+    place: strawberry.ID = covered("The place of its record in the log's tree.")
+    leaf: str = covered("The leaf that commits to the record, in base64.")
+    receipt: str | None = covered(
+        "Proof that the leaf stands in the signed tree (C2SP tlog-proof); null for a second until"
+        " the tree over it is signed."
+    )
+
+
+@strawberry.type(description="A page of accesses to one's own record, the newest first.")
+class OwnAccesses:
+    """Accesses, and how to go on."""
+
+    accesses: list[OwnAccess] = covered("The accesses.")
+    next: str | None = covered("What `after` takes for the next page; null on the last.")
+
+
+@strawberry.type(description="That a recipient is told of an access later.")
+class Delay:
+    """Until when an access is not shown to those it is about."""
+
+    place: strawberry.ID = covered("The place of the record.")
+    until: datetime.datetime = covered("Until when.")
+
+
+def mutation_fields() -> dict[str, tuple[Any, Any]]:
+    """What auditors do."""
+
+    def delay_telling(
+        info: strawberry.Info,
+        place: strawberry.ID,  # noqa: ARG001 - what is done with arguments is done before
+        until: datetime.datetime,  # noqa: ARG001 - the same
+        reason: str,  # noqa: ARG001 - the same
+    ) -> Delay:
+        delay: Delay = info.context.done["delayTelling"]
+        return delay
+
+    return {
+        "delayTelling": (
+            Delay,
+            needing(
+                AUDIT,
+                delay_telling,
+                "Show an access to those it is about later only, while it is investigated. A time"
+                " in the past ends the delay.",
+            ),
+        )
+    }
+
+
 def query_fields() -> dict[str, tuple[Any, Any]]:
     """The questions of auditors."""
 
@@ -122,6 +187,7 @@ def query_fields() -> dict[str, tuple[Any, Any]]:
         indicator: str | None = None,  # noqa: ARG001 - the same
         first: int = 20,  # noqa: ARG001 - the same
         after: str | None = None,  # noqa: ARG001 - the same
+        proofs: bool = False,  # noqa: ARG001, FBT002 - the same; GraphQL names its arguments
     ) -> LogPage:
         page: LogPage = info.context.done["accesses"]
         return page
@@ -135,7 +201,25 @@ def query_fields() -> dict[str, tuple[Any, Any]]:
         report: MisuseReport = info.context.done["misuseIndicators"]
         return report
 
+    def own_accesses(
+        info: strawberry.Info,
+        since: datetime.datetime | None = None,  # noqa: ARG001 - the same
+        until: datetime.datetime | None = None,  # noqa: ARG001 - the same
+        first: int = 20,  # noqa: ARG001 - the same
+        after: str | None = None,  # noqa: ARG001 - the same
+    ) -> OwnAccesses:
+        own: OwnAccesses = info.context.done["ownAccesses"]
+        return own
+
     return {
+        "ownAccesses": (
+            OwnAccesses,
+            needing(
+                Acts(frozenset({"self"})),
+                own_accesses,
+                "Who looked at the caller's own record, why and at what, the newest first.",
+            ),
+        ),
         "misuseIndicators": (
             MisuseReport,
             needing(

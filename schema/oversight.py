@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -136,8 +136,8 @@ def query_fields() -> dict[str, tuple[Any, Any]]:
     }
 
 
-def mutation_type() -> Any:
-    """`Mutation`: one of these an operation."""
+def mutation_type(others: Mapping[str, tuple[Any, Any]]) -> Any:
+    """`Mutation`: one of these, or of the others, an operation."""
 
     def request_approval(
         info: strawberry.Info,
@@ -218,5 +218,6 @@ def mutation_type() -> Any:
                 ReviewedUse,
                 needing(oversight, reviewing("reviewUse"), "Close the review of any other use."),
             ),
+            **others,
         },
     )

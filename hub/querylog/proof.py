@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.querylog.checkpoint import Head, LogKey, checked, proved, signed
 from hub.querylog.leaf import commitment, leaf, leaf_hash
@@ -56,6 +57,12 @@ class Proof:
             *(base64.b64encode(each).decode() for each in self.hashes),
         ]
         return "\n".join(lines) + f"\n\n{self.checkpoint}"
+
+    @property
+    def receipt(self) -> str:
+        """The same without the record: it shows that the leaf was logged, and not what it says."""
+        head, _, rest = self.text.partition("\n")
+        return f"{head}\n{rest.partition(chr(10))[2]}"
 
     @classmethod
     def read(cls, text: str) -> Proof:
@@ -103,21 +110,26 @@ async def prove(address: str, sealing: Sealing, place: int) -> Proof:
     engine = engine_of(address)
     try:
         async with engine.connect() as connection:
-            row = (await connection.execute(_RECORD, {"place": place})).one_or_none()
-            checkpoint = None
-            for cosigned in (True, False):
-                found = await signed(connection, cosigned=cosigned)
-                if found is not None and Head.read(Note.read(found).text).size > place >= 0:
-                    checkpoint = found
-                    break
-            if row is None or checkpoint is None:
-                raise NoteRefused(f"there is no record {place} that is signed and not destroyed")
-            key = (await opened_keys(connection, sealing))[row.key]
-            salt, details = unseal(key, row.sealed)
-            size = Head.read(Note.read(checkpoint).text).size
-            hashes = await proved(connection, lambda read: inclusion(place, size, read))
+            return await proof_from(connection, sealing, place)
     except (SQLAlchemyError, OSError, NotOpened) as error:
         raise LogUnavailable("the query log cannot be read") from error
     finally:
         await engine.dispose()
+
+
+async def proof_from(connection: AsyncConnection, sealing: Sealing, place: int) -> Proof:
+    """The same, by a connection. Raises NoteRefused, and whatever reading and opening raise."""
+    row = (await connection.execute(_RECORD, {"place": place})).one_or_none()
+    checkpoint = None
+    for cosigned in (True, False):
+        found = await signed(connection, cosigned=cosigned)
+        if found is not None and Head.read(Note.read(found).text).size > place >= 0:
+            checkpoint = found
+            break
+    if row is None or checkpoint is None:
+        raise NoteRefused(f"there is no record {place} that is signed and not destroyed")
+    key = (await opened_keys(connection, sealing))[row.key]
+    salt, details = unseal(key, row.sealed)
+    size = Head.read(Note.read(checkpoint).text).size
+    hashes = await proved(connection, lambda read: inclusion(place, size, read))
     return Proof(place, tuple(hashes), checkpoint, salt, details)

@@ -67,7 +67,7 @@ class Store:
         self.engine: AsyncEngine = engine_of(address)
         self.run = secrets.token_hex(6)
         """Names this hub among those that write to the store."""
-        self._sealing = Sealing(sealing_key)
+        self.sealing = Sealing(sealing_key)
         self._keys: dict[KeyOf, tuple[int, AESGCM]] = {}
         self._making: dict[KeyOf, asyncio.Task[tuple[int, AESGCM]]] = {}
         self._items: set[int] = set()
@@ -160,7 +160,7 @@ class Store:
             "period": of.period,
             "subjects": of.keep.subjects,
             "years": of.keep.years,
-            "wrapped": self._sealing.make(of),
+            "wrapped": self.sealing.make(of),
         }
         try:
             async with self.engine.begin() as connection:
@@ -169,7 +169,7 @@ class Store:
                 row = (await connection.execute(query)).one()
             if row.wrapped is None:
                 raise LogUnavailable(f"the key of details of {of.text} is destroyed")
-            key = self._keys[of] = (row.id, self._sealing.unwrap(of, row.wrapped))
+            key = self._keys[of] = (row.id, self.sealing.unwrap(of, row.wrapped))
         except (SQLAlchemyError, OSError, NotOpened) as error:
             raise LogUnavailable("the query log cannot be written") from error
         return key
@@ -308,7 +308,7 @@ class Store:
         )
         try:
             async with self.engine.connect() as connection:
-                keys = await opened_keys(connection, self._sealing)
+                keys = await opened_keys(connection, self.sealing)
                 async for row in await connection.stream(query):
                     key = keys.get(row.key)
                     if row.sealed is None or key is None:

@@ -57,6 +57,12 @@ INDEX_RECORD = sa.Table(
     sa.Column("items", sa.BigInteger),
     sa.Index("index_record_person", "person", "idx"),
     sa.Index(
+        "index_record_access",
+        *("person", "office", "at", "purpose", "idx"),
+        sqlite_where=sa.text("kind = 'OUTCOME' AND outcome = 'answered'"),
+        postgresql_where=sa.text("kind = 'OUTCOME' AND outcome = 'answered'"),
+    ),
+    sa.Index(
         "index_record_flags",
         "flags",
         sqlite_where=sa.text("flags > 0"),

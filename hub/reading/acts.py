@@ -12,16 +12,23 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
 from strawberry import ID
 
 from hub.acting import Acting, Arguments
 from hub.errors import refused
-from hub.querylog.store import Stored
+from hub.querylog.note import NoteRefused
+from hub.querylog.proof import Proof, proof_from
+from hub.querylog.sealing import NotOpened
+from hub.querylog.store import LogUnavailable, Store, Stored
+from hub.reading.account import MOST_DAYS, delay, own_accesses, own_pseudonym, released_of
 from hub.reading.indicators import INDICATORS, Found, chosen
 from hub.reading.report import Report, Reporting
 from hub.reading.search import MOST, Page, Search, cursor, find, milliseconds, read_cursor
 from schema import audit as shown
 
+LEAST_REASON = 20
+"""Characters of the reason for telling somebody later."""
 _PERSONAL = frozenset({"subject", "case", "recipient", "reason", "note"})
 """Arguments that stand in a record as pseudonyms, or in a place of their own."""
 
@@ -53,7 +60,24 @@ async def _accesses(acting: Acting) -> shown.LogPage:
     search = await _search(acting)
     page = await find(acting.hub.log.store, search, number, before)
     acting.entry.facts["records"] = [found.index for found in page.records]
-    return _page(page)
+    proofs = await _proofs(acting.hub.log.store, page) if _given(acting, "proofs") else {}
+    return _page(page, {place: proof.text for place, proof in proofs.items()})
+
+
+async def _proofs(store: Store, page: Page) -> dict[int, Proof]:
+    """Proofs of the records of a page, of those that the signed tree has. Raises LogUnavailable."""
+    found = {}
+    try:
+        async with store.engine.connect() as connection:
+            for record in page.records:
+                try:
+                    place = record.index
+                    found[place] = await proof_from(connection, store.sealing, place)
+                except NoteRefused:
+                    continue
+    except (SQLAlchemyError, OSError, NotOpened) as error:
+        raise LogUnavailable("the query log cannot be read") from error
+    return found
 
 
 def first(acting: Acting) -> int:
@@ -150,14 +174,18 @@ def _at(milliseconds: int) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC)
 
 
-def _page(page: Page) -> shown.LogPage:
+def _page(page: Page, proofs: Mapping[int, str]) -> shown.LogPage:
     return shown.LogPage(
-        records=[record_of(found, found.details) for found in page.records if found.details],
+        records=[
+            record_of(found, found.details, proofs.get(found.index))
+            for found in page.records
+            if found.details
+        ],
         next=cursor(page.before),
     )
 
 
-def record_of(found: Stored, details: Mapping[str, Any]) -> shown.LogRecord:
+def record_of(found: Stored, details: Mapping[str, Any], proof: str | None) -> shown.LogRecord:
     """A record as auditors are shown it."""
     operation = details.get("operation")
     return shown.LogRecord(
@@ -191,11 +219,64 @@ def record_of(found: Stored, details: Mapping[str, Any]) -> shown.LogRecord:
             for entry in details.get("flags", ())
         ],
         leaf=base64.b64encode(found.leaf).decode(),
+        proof=proof,
     )
+
+
+async def _own_accesses(acting: Acting) -> shown.OwnAccesses:
+    number, before = first(acting), read_cursor(_given(acting, "after"))
+    own = own_pseudonym(acting.about.caller, acting.hub.log.pseudonyms.of)
+    if own is None:
+        return shown.OwnAccesses(accesses=[], next=None)
+    search = Search(since=_given(acting, "since"), until=_given(acting, "until"))
+    page = await own_accesses(acting.hub.log.store, own, search, number, before)
+    acting.entry.facts["records"] = [found.index for found in page.records]
+    proofs = await _proofs(acting.hub.log.store, page)
+    return shown.OwnAccesses(
+        accesses=[
+            _own_access(acting, found, own, proofs.get(found.index)) for found in page.records
+        ],
+        next=cursor(page.before),
+    )
+
+
+def _own_access(acting: Acting, found: Stored, own: str, proof: Proof | None) -> shown.OwnAccess:
+    details: Mapping[str, Any] = found.details or {}
+    purpose = acting.hub.register.purposes.get(details.get("purpose") or "")
+    return shown.OwnAccess(
+        at=datetime.datetime.fromisoformat(details["at"]),
+        office=details.get("office"),
+        official=details.get("person") if acting.hub.audit.show_official else None,
+        purpose=details.get("purpose"),
+        title=None if purpose is None else purpose.title,
+        legal_basis=details.get("legalBasis"),
+        items=list(released_of(found, own)),
+        break_glass=bool(details.get("breakGlass")),
+        place=ID(str(found.index)),
+        leaf=base64.b64encode(found.leaf).decode(),
+        receipt=None if proof is None else proof.receipt,
+    )
+
+
+async def _delay_telling(acting: Acting) -> shown.Delay:
+    given, store = acting.arguments, acting.hub.log.store
+    now, until = datetime.datetime.now(datetime.UTC), given["until"]
+    until = until if until.tzinfo is not None else until.replace(tzinfo=datetime.UTC)
+    if len(given["reason"].strip()) < LEAST_REASON:
+        raise refused("REASON_REQUIRED", f"say why, in {LEAST_REASON} characters or more")
+    if until > now + datetime.timedelta(days=MOST_DAYS):
+        raise refused("BAD_VARIABLES", f"`until` is {MOST_DAYS} days from now at most")
+    place = given["place"]
+    if not place.isdecimal() or len(place) > 18 or not await store.read([int(place)]):
+        raise refused("BAD_VARIABLES", "`place` is that of no record")
+    await delay(store, int(place), until)
+    return shown.Delay(place=ID(place), until=until)
 
 
 READINGS: Mapping[str, Callable[[Acting], Awaitable[Any]]] = {
     "accesses": _accesses,
     "misuseIndicators": _misuse,
+    "ownAccesses": _own_accesses,
+    "delayTelling": _delay_telling,
 }
 """What is done by each field."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+from hub.querylog.checkpoint import LogKey
+from hub.querylog.note import Verifier
+from hub.querylog.proof import Proof
 from sources.simulator.access import read_access
 from tests.demo import Answer, Demo
 
@@ -89,7 +93,8 @@ def test_attack_35_a_reader_of_the_log_is_logged_before_and_after(demo: Demo) ->
     intent, outcome = demo.last_operation()
     assert (intent["kind"], outcome["kind"]) == ("INTENT", "OUTCOME")
     assert (intent["person"], intent["purpose"]) == (demo.personas["auditor"]["person"], "audit")
-    assert intent["reads"] == {"accesses": {"item": "resident.name", "first": 3}}
+    read = {"item": "resident.name", "first": 3, "proofs": False}
+    assert intent["reads"] == {"accesses": read}
     assert len(intent["subjects"]) == 1
     assert demo.recipient not in str((intent, outcome))
     assert outcome["records"] == [int(record["place"]) for record in records]
@@ -182,3 +187,21 @@ def test_indicators_are_counted_and_lead_to_their_records(demo: Demo) -> None:
         assert len(page["records"]) == min(each["count"], 20), each["name"]
     wrong = audit(demo, '{ misuseIndicators(names: ["nonsense"]) { accesses } }')
     assert wrong.codes == ["BAD_VARIABLES"]
+
+
+def test_a_record_comes_with_a_proof_that_a_third_party_checks(demo: Demo) -> None:
+    demo.ask(NAME, {"id": demo.recipient})
+    query = (
+        '{ accesses(first: 1, proofs: true, purpose: "basic-livelihood.application")'
+        " { records { place proof } } }"
+    )
+    deadline = time.monotonic() + 10
+    while True:
+        (record,) = audit(demo, query).body["data"]["accesses"]["records"]
+        if record["proof"] is not None or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    lines = (demo.folder / "keys" / "verifiers.txt").read_text().splitlines()
+    keys = [LogKey(Verifier.read(line)) for line in lines]
+    _, proved, _ = Proof.read(record["proof"]).check(keys)
+    assert proved["purpose"] == "basic-livelihood.application"

@@ -251,6 +251,8 @@ def test_what_waits_is_not_asked_for_together_with_data(glass: Demo) -> None:
 def test_other_roles_are_neither_shown_mutations_nor_let_use_them(glass: Demo) -> None:
     query = "{ __schema { mutationType { fields { name } } } }"
     shown = glass.ask(query, person="auditor", purpose="audit", case=None)
+    assert shown.body["data"]["__schema"]["mutationType"] == {"fields": [{"name": "delayTelling"}]}
+    shown = glass.ask(query, person="recipient", purpose="subject-access", case=None)
     assert shown.body["data"]["__schema"]["mutationType"] is None
     answer = glass.ask(
         OPEN,
