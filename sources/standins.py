@@ -116,7 +116,7 @@ async def _ready(process: asyncio.subprocess.Process, errors: asyncio.Task[bytes
     if not line:
         raise StandInFailed(_last_line(await errors))
     ready = json.loads(line)
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=_STARTING) as client:
         about = (await client.get(f"{ready['control']}/about")).json()
     return StandIn(
         ready["source"], ready["environment"], ready["control"], Path(ready["access"]), about
