@@ -143,6 +143,7 @@ class Limits(_Strict):
 class _Table(_Strict):
     title: str
     parent: str | None = None
+    replaces: str | None = None
     legal_basis: LegalBasis
     roles: tuple[str, ...] = ()
     relation: Relation = "none"
@@ -272,8 +273,10 @@ def read_register(
             tables[path.stem] = table
     if not paths:
         faults.append(Fault(str(folder.name), "the folder", "no purpose", "add a TOML file to it"))
+    faults += _role_faults(folder.parent / "roles.toml", tables, places, digest)
     for code, table in tables.items():
         faults += _faults(code, table, tables, catalogue, places[code])
+        faults += _succession_faults(code, table, tables, places[code])
         faults += _derivation_faults(code, table, derivations, places[code])
     purposes = {code: _compile(code, tables, catalogue) for code in tables}
     return Register(purposes, digest.hexdigest()), faults
@@ -347,6 +350,60 @@ def _faults(
     for name in sorted({exists_name(item) for item in allowed} - {item.name for item in allowed}):
         message = f"items of the source are allowed, but not `{name}`"
         yield fault(("allow",), message, "allow the category `existence` too")
+
+
+def _role_faults(
+    file: Path, tables: Mapping[str, _Table], places: Mapping[str, Places], digest: hashlib._Hash
+) -> Iterator[Fault]:
+    """Roles that nobody has, roles that no purpose is for, purposes that nobody can use.
+
+    Without a file of roles nothing is known of them, and nothing is said.
+    """
+    if not file.is_file():
+        return
+    content = file.read_bytes()
+    digest.update(hashlib.sha256(content).digest())
+    try:
+        roles = tomllib.loads(content.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        yield Fault(file.name, "the file", f"is not TOML: {error}", "correct the line named")
+        return
+    parents = {table.parent for table in tables.values()}
+    for code, table in tables.items():
+        if not table.roles and code not in parents:
+            where = places[code].describe(("roles",))
+            message = "it is for no role, and parent of no purpose: nobody can use it"
+            yield Fault(f"{code}.toml", where, message, "name a role, or remove the file")
+    for code, table in tables.items():
+        for role in table.roles:
+            if role not in roles:
+                where = places[code].describe(("roles",))
+                yield Fault(
+                    f"{code}.toml", where, f"there is no role `{role}`", nearest(role, roles)
+                )
+    used = {role for table in tables.values() for role in table.roles}
+    for role in roles.keys() - used:
+        remedy = "name it in a purpose, or take it out"
+        yield Fault(file.name, role, f"no purpose is for `{role}`", remedy)
+
+
+def _succession_faults(
+    code: str, table: _Table, tables: Mapping[str, _Table], places: Places
+) -> Iterator[Fault]:
+    """A purpose that takes over from another must not be valid beside it."""
+    if table.replaces is None:
+        return
+    where = places.describe(("replaces",))
+    before = tables.get(table.replaces)
+    if before is None or table.replaces == code:
+        message = f"there is no other purpose `{table.replaces}`"
+        yield Fault(f"{code}.toml", where, message, nearest(table.replaces, tables.keys() - {code}))
+        return
+    since, until = table.valid.since, before.valid.until
+    if since is None or until is None or until >= since:
+        message = f"it is valid beside `{table.replaces}`, which it replaces"
+        remedy = "end that with `valid.until` before this begins with `valid.since`"
+        yield Fault(f"{code}.toml", where, message, remedy)
 
 
 def _derivation_faults(

@@ -516,3 +516,41 @@ def test_the_relation_assigned_needs_programmes_and_a_case(read: Read) -> None:
     assert "no programme is covered" in fault
     named = ROOT + ROLES + 'relation = "assigned"\nprogrammes = ["housing"]\n'
     assert register_of(read(root=named)).purposes["root"].case_needed
+
+
+def test_roles_are_those_of_the_file_of_roles(tmp_path: Path, catalogue: Catalogue) -> None:
+    folder = tmp_path / "purposes"
+    folder.mkdir()
+    (tmp_path / "roles.toml").write_text('caseworker = "Decides"\nauditor = "Reads the log"\n')
+    (folder / "root.toml").write_text(ROOT + 'roles = ["caseworkers"]\n')
+    (folder / "idle.toml").write_text(ROOT)
+    assert faults_of(read_register(folder, catalogue)) == [
+        "idle.toml: roles: it is for no role, and parent of no purpose: nobody can use it;"
+        " name a role, or remove the file",
+        "root.toml: roles (line 3): there is no role `caseworkers`; did you mean `caseworker`?",
+        "roles.toml: auditor: no purpose is for `auditor`; name it in a purpose, or take it out",
+        "roles.toml: caseworker: no purpose is for `caseworker`;"
+        " name it in a purpose, or take it out",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "faulty"),
+    [
+        ("valid = { until = 2026-12-31 }\n", "valid = { since = 2027-01-01 }\n", False),
+        ("valid = { until = 2027-01-01 }\n", "valid = { since = 2027-01-01 }\n", True),
+        ("", "valid = { since = 2027-01-01 }\n", True),
+        ("valid = { until = 2026-12-31 }\n", "", True),
+    ],
+)
+def test_a_purpose_is_not_valid_beside_the_one_it_replaces(
+    read: Read, before: str, after: str, *, faulty: bool
+) -> None:
+    found = read(old=ROOT + ROLES + before, new=ROOT + ROLES + 'replaces = "old"\n' + after)
+    message = "it is valid beside `old`, which it replaces"
+    assert [fault.message for fault in found[1]] == ([message] if faulty else [])
+
+
+def test_a_purpose_replaces_another_that_there_is(read: Read) -> None:
+    _, faults = read(new=ROOT + ROLES + 'replaces = "old"\n')
+    assert [fault.message for fault in faults] == ["there is no other purpose `old`"]
