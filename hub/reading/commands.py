@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from hub import tables
 from hub.app import read_plans
 from hub.config import Settings, read_settings
+from hub.querylog.index import CASE
 from hub.querylog.keys import read_keys
 from hub.querylog.record import Pseudonyms
 from hub.querylog.store import STAFF, LogUnavailable, Store, Stored
@@ -34,6 +35,8 @@ from sources.fault import Fault, FaultyConfiguration
 
 READ = "READ"
 """The kind of the events that say what was read by command."""
+OUTCOMES = ("decided", "closed", "brief")
+"""What may become of a case, as events say it."""
 LEAST_REASON = 20
 _PAGE = 1000
 _SECONDS = 1.0
@@ -135,6 +138,35 @@ def run_log_export(options: argparse.Namespace) -> int:
     except OSError as error:
         print(f"`{options.into}` cannot be written: {error.strerror}", file=sys.stderr)
         return 2
+
+
+def run_log_cases(options: argparse.Namespace) -> int:
+    """Log what became of cases: their pseudonyms, and nothing else of them."""
+    events, faults = [], []
+    for number, line in enumerate(sys.stdin, start=1):
+        try:
+            told = json.loads(line)
+            case, outcome = told["case"], told["outcome"]
+        except (ValueError, KeyError, TypeError):
+            case = outcome = None
+        if isinstance(case, str) and outcome in OUTCOMES:
+            events.append((case, outcome))
+        else:
+            remedy = f'write {{"case": REFERENCE, "outcome": one of {", ".join(OUTCOMES)}}}'
+            faults.append(Fault("standard input", f"line {number}", "is no event", remedy))
+    if faults:
+        raise FaultyConfiguration(faults)
+
+    async def note(reader: _Reader) -> int:
+        for case, outcome in events:
+            at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+            record = {"kind": CASE, "at": at, "hub": reader.store.run, "person": reader.person}
+            about = {"outcome": outcome, "casesNamed": [reader.pseudonyms.of(case)]}
+            await reader.store.append({**record, **about})
+        print(f"{len(events)} events", file=sys.stderr)
+        return 0
+
+    return _run(options, note)
 
 
 def run_log_watch(options: argparse.Namespace) -> int:

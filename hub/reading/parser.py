@@ -7,7 +7,9 @@ import datetime
 from pathlib import Path
 from typing import Any
 
-MODULES = {f"log_{name}": "hub.reading.commands" for name in ("show", "find", "export", "watch")}
+MODULES = {
+    f"log_{name}": "hub.reading.commands" for name in ("show", "find", "export", "watch", "cases")
+}
 """Where these commands are done."""
 
 
@@ -55,6 +57,14 @@ def add(log: Any) -> None:
     watching.add_argument("--until", type=_time, help="over the records before this time")
     watching.add_argument("--json", action="store_true", help="print JSON")
     _common(watching, "watch")
+
+    noting = log.add_parser(
+        "cases",
+        help="log what became of cases, as the case register tells it",
+        description='JSON Lines from standard input: {"case": REFERENCE, "outcome": OUTCOME}, where'
+        " OUTCOME is decided, closed, or brief for one closed within days of its opening.",
+    )
+    _common(noting, "cases")
 
 
 def _search(parser: argparse.ArgumentParser) -> None:

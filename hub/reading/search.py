@@ -85,7 +85,8 @@ def places(search: Search) -> sa.Select[tuple[int]]:
         sets = sa.select(INDEX_ITEMS.c["items"]).where(INDEX_ITEMS.c.item == search.item)
         query = query.where(record["items"].in_(sets))
     people = ("released",) if search.released else ("released", "asked")
-    for pseudonym, parts in ((search.subject, people), (search.case, ("case",))):
+    cases = ("case", "decided", "closed", "brief")
+    for pseudonym, parts in ((search.subject, people), (search.case, cases)):
         if pseudonym is not None:
             about = sa.select(INDEX_ABOUT.c.idx).where(
                 INDEX_ABOUT.c.pseudonym == pseudonym, INDEX_ABOUT.c.part.in_(parts)

@@ -177,3 +177,19 @@ def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
         (tmp_path / "keys" / name).write_bytes(SEALING)
     assert main(["log", "find", "--folder", str(tmp_path)]) == 2
     assert not (tmp_path / "log.db").exists()
+
+
+def test_attack_26_what_became_of_cases_is_logged_by_pseudonym(
+    log: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = '{"case": "c-1", "outcome": "brief"}\n{"case": "c-2", "outcome": "decided"}\n'
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    assert log("cases") == (0, "", "2 events\n")
+    _, out, _ = log("find", "--case", "c-1", "--json")
+    (found,) = [json.loads(line) for line in out.splitlines() if "CASE" in line]
+    assert (found["outcome"], found["casesNamed"]) == ("brief", [Pseudonyms(KEY).of("c-1")])
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"case": "c-1", "outcome": "lost"}\nx\n'))
+    code, _, errors = log("cases")
+    assert code == 2
+    assert "line 1" in errors
+    assert "line 2" in errors
