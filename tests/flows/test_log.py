@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
+import time
 from contextlib import closing
+from dataclasses import dataclass
 
+import httpx
 import pytest
+from tlog_scales.reader import TilesReader
+from tlog_scales.signing import Vkey
 
 from tests.demo import Demo
 
@@ -131,3 +138,43 @@ def test_every_attempt_on_data_is_in_the_log(demo: Demo, purpose: str) -> None:
     before = len(demo.records())
     demo.ask(NAME, {"id": demo.recipient}, purpose=purpose, person="auditor")
     assert len(demo.records()) == before + 1
+
+
+@dataclass(frozen=True)
+class Served:
+    """The log of a demo, as the other implementation fetches it."""
+
+    demo: Demo
+
+    def get(self, *path: str) -> bytes | None:
+        url = f"{self.demo.address}/log/{'/'.join(path)}"
+        found = httpx.get(url, trust_env=False, verify=False)
+        return found.content if found.status_code == 200 else None
+
+
+def test_what_was_answered_is_signed_within_a_second_and_verified_by_anothers_tool(
+    demo: Demo,
+) -> None:
+    demo.ask(NAME, {"id": demo.recipient})
+    answered = time.monotonic()
+    records = len(demo.records())
+    reader = TilesReader(Served(demo))
+    while (checkpoint := reader.get_checkpoint()).size < records:
+        assert time.monotonic() < answered + 5, "the log is not signed"
+        time.sleep(0.05)
+    verifier = (demo.folder / "keys" / "verifiers.txt").read_text().strip()
+    checkpoint.verify(Vkey.from_string(verifier))
+    assert reader.calculate_root_hash() == checkpoint.root_hash
+    entry = reader.get_entry(checkpoint.size - 1)
+    assert set(json.loads(entry)) == {"commitment", "version"}
+
+
+def test_the_log_of_a_running_demo_is_clean(demo: Demo) -> None:
+    demo.ask(NAME, {"id": demo.recipient})
+    said = subprocess.run(
+        [sys.executable, "-m", "hub.cli", "log", "verify", "--store", demo.info["log"]["store"]],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (said.returncode, said.stdout.splitlines()[-1]) == (0, "clean"), said.stdout
