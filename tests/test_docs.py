@@ -105,3 +105,25 @@ def test_no_page_names_a_path_of_a_machine(page: Path) -> None:
 def test_every_check_of_the_conformance_suite_is_documented_with_its_grade() -> None:
     rows = {name: row.partition(" | ")[0] for name, row in documented("conformance.md").items()}
     assert rows == {check.name: check.grade for check in CHECKS}
+
+
+def test_every_attack_has_its_row_and_every_test_named_there_is_there() -> None:
+    rows = re.findall(
+        r"^\| (\d+) \| .* \| (.+) \|$", (DOCS / "attacks.md").read_text(), re.MULTILINE
+    )
+    assert [int(number) for number, _ in rows] == list(range(1, 41))
+    for number, named in rows:
+        tests = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", named)
+        assert tests, f"row {number} names no test"
+        for file, test in tests:
+            assert Path(file).exists(), f"row {number} names {file}"
+            assert not test or re.search(
+                rf"^(async )?def {test}\(", Path(file).read_text(), re.MULTILINE
+            ), f"row {number} names {test}"
+
+
+def test_every_attack_that_is_replayed_is_in_the_table() -> None:
+    table = (DOCS / "attacks.md").read_text()
+    for path in Path("tests/attacks").glob("test_*.py"):
+        for number in re.findall(r"def test_(\d\d)_\w+", path.read_text()):
+            assert f"{path}::test_{number}_" in table

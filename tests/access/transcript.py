@@ -81,15 +81,19 @@ class Transcript:
         started = datetime.datetime.now(datetime.UTC)
         sent = {"Accept": "application/graphql-response+json", "Authorization": f"Bearer {token}"}
         said = {"Hub-Purpose": purpose, "Hub-Case": case}
-        response = self._client.post(
-            self.demo.info["graphql"],
-            json={"query": document, "variables": dict(variables)},
-            headers={**sent, **{name: text for name, text in said.items() if text}, **headers},
-        )
+        told = {name: text for name, text in said.items() if text}
+        response = self.send(document, variables, {**sent, **told, **headers})
         answer = Answer(response.status_code, response.json(), response.headers)
         exchange = Exchange(document, variables, answer, self._records(), started)
         self.exchanges.append(exchange)
         return exchange
+
+    def send(
+        self, document: str, variables: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> httpx.Response:
+        """Send one operation, and keep nothing of it."""
+        body = {"query": document, "variables": dict(variables)}
+        return self._client.post(self.demo.info["graphql"], json=body, headers=headers)
 
     def _last_record(self) -> int:
         found = f"file:{self.demo.folder / 'log.db'}?mode=ro"

@@ -36,6 +36,7 @@ class Truth:
     def __init__(self, population: Population, catalogue: Catalogue) -> None:
         self._population = population
         self._catalogue = catalogue
+        self.names = tuple(catalogue.items)
         self.values = cache(self._values)
 
     @cached_property
