@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 ARGS ?=
+# Tests wait more than they work: for agencies that are slow, for processes that start.
+WORKERS ?= 4
 NODE_MODULES := tests/node/node_modules/.installed
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -17,7 +19,7 @@ demo: $(VENV)/.demo ## Start the agencies, the hub and a sample query (PORT=, AR
 	@PORT=$(PORT) $(BIN)/hub demo $(ARGS)
 
 test: $(VENV)/.test $(NODE_MODULES) chromium ## Run every test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(ARGS)
 
 check: $(VENV)/.test ## Lint, types, import contracts, configuration
 	$(BIN)/ruff check .

@@ -382,7 +382,7 @@ def _role_faults(
                     f"{code}.toml", where, f"there is no role `{role}`", nearest(role, roles)
                 )
     used = {role for table in tables.values() for role in table.roles}
-    for role in roles.keys() - used:
+    for role in sorted(roles.keys() - used):
         remedy = "name it in a purpose, or take it out"
         yield Fault(file.name, role, f"no purpose is for `{role}`", remedy)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 
+from graphql import OperationType
+
 from authz.caller import Caller
 from hub.about import About
 from hub.admission import Declared, admit, references
@@ -14,7 +16,7 @@ from hub.links import follow, links, scheduled
 from hub.operation import Encode, Hub, Request
 from hub.oversight.acts import act
 from hub.oversight.allowances import Released, allowances, meet
-from hub.plan import make_plan, subjects
+from hub.plan import Plan, make_plan, subjects
 from hub.project import Reading, project
 from hub.querylog.record import Because, reduced
 from hub.relate import Relating, lookups, relate
@@ -31,6 +33,7 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
     plan = make_plan(hub.schema, document, document.operation(request.operation_name))
     purpose = hub.register.purposes.get(request.purpose or "")
     about = About(hub.schema, shown, hub.register, hub.documents, hub.gatherer, caller, purpose)
+    _check_method(request, plan)
     if plan.acts:
         return await act(hub, request, plan, about, encode)
     if not plan.roots:
@@ -86,14 +89,21 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
             assessed=relation.assessed,
         )
         if settled.waiting:
-            asking = Asking(hub, admitted, relation, entry, request.withhold)
-            await ask_waiting(asking, settled, view)
+            await ask_waiting(
+                Asking(hub, admitted, relation, entry, request.withhold), settled, view
+            )
         projected = project(hub.schema.graphql, plan, request.variables, Reading(view, about))
         body = encode(projected, concealed.shown(entry.calls), reduced(verdict))
         await meet(allowed, about, Released(entry.operation, request.reason, view))
         codes, unreached = projected.codes, relation.unreached
         await entry.outcome(view, verdict.denied, codes, unreached, concealed.by_person)
     return body
+
+
+def _check_method(request: Request, plan: Plan) -> None:
+    """Raise RequestRefused for a mutation in a URL, whatever it asks for."""
+    if request.by_url and plan.operation.operation is not OperationType.QUERY:
+        raise refused("METHOD_NOT_ALLOWED", "GET serves queries only, and none that touch data")
 
 
 def _today() -> datetime.date:

@@ -65,7 +65,8 @@ def served() -> Iterator[Served]:
     subprocess.run(command, check=True, capture_output=True)
     sample = json.loads((population / "manifest.json").read_text())["sample"]
     make_keys(folder, sample)
-    launched = [launch(name, population, folder / "run") for name in ENABLED]
+    asked = (*ENABLED, "officials")
+    launched = [launch(name, population, folder / "run") for name in asked]
     environment = {
         **os.environ,
         "HUB_SOURCES_ENABLED": ",".join(ENABLED),

@@ -139,7 +139,7 @@ async def test_what_may_have_been_disclosed_is_all_that_was_granted(tmp_path: Pa
     address = f"sqlite+aiosqlite:///{tmp_path / 'log.db'}"
     worker = Worker(address)
     await asyncio.to_thread(worker.start)
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(2)
     await asyncio.to_thread(worker.kill)
     records, _ = await settled(address)
     unknown = [record for record in records if record.get("outcome") == "unknown"]

@@ -54,7 +54,12 @@ WHOLE = PLANS.schema.graphql
 PURPOSES = {code: purpose for code, purpose in PLANS.register.purposes.items() if purpose.roles}
 SHOWN = {code: visible(PLANS.schema, purpose) for code, purpose in PURPOSES.items()}
 ROOMY = Limits(tokens=1_000_000, depth=1_000, aliases=100_000, fields=1_000_000)
-SCALARS = dict.fromkeys(("Date", "DateTime", "JSON", "Month", "Won"), st.just(nodes.String("x")))
+SCALARS = {
+    **dict.fromkeys(("Date", "DateTime"), st.just(nodes.String("2026-01-31"))),
+    "JSON": st.just(nodes.String("x")),
+    "Month": st.just(nodes.String("2026-01")),
+    "Won": st.just(nodes.Int(1)),
+}
 GENERATED = settings(
     max_examples=25,
     deadline=None,

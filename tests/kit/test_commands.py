@@ -29,6 +29,8 @@ cases = "tax"
 [log]
 store = "sqlite+aiosqlite:///log.db"
 pseudonym_key = "key"
+sealing_key = "key"
+signing_key = "key"
 
 [[issuers]]
 issuer = "https://id.example"

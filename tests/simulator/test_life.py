@@ -53,7 +53,7 @@ def test_a_database_ends_with_stdin_and_is_reused_by_the_next_start(
     loaded = (run / "property" / "loaded.json").stat().st_mtime_ns
     start = time.monotonic()
     second = await_ready(launch("property", village, run, token="another"))
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 15
     assert second.url.startswith("postgresql+asyncpg://hub_reader:another@127.0.0.1:")
     assert (run / "property" / "loaded.json").stat().st_mtime_ns == loaded
     # Killed outright, the agency cannot stop its server: the kernel does.
