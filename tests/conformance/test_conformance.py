@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from hub.app import ADAPTERS
-from sources.adapter import Adapter, Question, Record, Reply, SourceUnavailable, expand
+from sources.adapter import BROKEN, Adapter, Question, Record, Reply, SourceUnavailable, expand
 from sources.conformance.checks import CHECKS
 from sources.conformance.run import Result, grade
 from sources.declaration import Source
@@ -150,7 +150,9 @@ class TakesSpoiltForZero(Wrapped):
 
 
 def _or_zero(value: Any) -> Any:
-    return 0 if repr(value) == "BROKEN" else value
+    if isinstance(value, list):
+        return [{name: _or_zero(one) for name, one in row.items()} for row in value]
+    return 0 if value is BROKEN else value
 
 
 class TellsWhatTheAgencySaid(Wrapped):
