@@ -219,7 +219,7 @@ class Entry:
         )
 
     async def intend_waiting(self, wants: Mapping[tuple[Subject, str], Iterable[str]]) -> None:
-        """Make it durable what is asked for now that its condition holds, and of whom.
+        """Make it durable which items their condition has opened, and of whom they may be asked.
 
         Raises LogUnavailable.
         """
