@@ -33,9 +33,9 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
     plan = make_plan(hub.schema, document, document.operation(request.operation_name))
     purpose = hub.register.purposes.get(request.purpose or "")
     about = About(hub.schema, shown, hub.register, hub.documents, hub.gatherer, caller, purpose)
-    _check_method(request, plan)
     if plan.acts:
         return await act(hub, request, plan, about, encode)
+    _check_method(request, plan)
     if not plan.roots:
         hub.trusted.check_hash(document, request.sent)
         variable_values(shown, plan.operation, request.variables)
@@ -101,7 +101,7 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
 
 
 def _check_method(request: Request, plan: Plan) -> None:
-    """Raise RequestRefused for a mutation in a URL, whatever it asks for."""
+    """Raise RequestRefused for a mutation in a URL, though it ask for nothing but its own name."""
     if request.by_url and plan.operation.operation is not OperationType.QUERY:
         raise refused("METHOD_NOT_ALLOWED", "GET serves queries only, and none that touch data")
 
