@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
+from sources.bulk import Bulk
 from sources.category import CATEGORIES, Sensitivity
 from sources.fault import Fault, Places, nearest, shape_faults
 from sources.terms import Seconds, Strict, Terms
@@ -100,6 +101,7 @@ class Source:
     file: str
     places: Places
     found_by: str | None = None
+    bulk: Bulk | None = None
 
 
 def _category(value: str) -> str:
@@ -219,6 +221,7 @@ class _Reader:
             if cases is not None:
                 self._record("case", cases.item, ("case", "item"))
         self._check_tables()
+        bulk = self._bulk()
         if table is None:
             return None
         if table.field is not None and not _NAME.match(table.field):
@@ -241,13 +244,26 @@ class _Reader:
             file=self.file,
             places=self.places,
             found_by=table.found_by,
+            bulk=bulk,
         )
+
+    def _bulk(self) -> Bulk | None:
+        """How it delivers in bulk, if it does."""
+        if "bulk" not in self.document:
+            return None
+        bulk = self._table(Bulk, self.document["bulk"], ("bulk",))
+        if bulk is not None:
+            people = [item for item in self.items if item.subject == "person" and item.path]
+            paths = {".".join(item.path): item.wire[-1] for item in people}
+            for keys, message, remedy in bulk.faults(paths):
+                self.fault(("bulk", *keys), message, remedy)
+        return bulk
 
     def _check_tables(self) -> None:
         source = self.document.get("source")
         adapter = source.get("adapter") if isinstance(source, Mapping) else None
         for key in self.document:
-            if key not in ("source", "item", "case", adapter):
+            if key not in ("source", "item", "case", "bulk", adapter):
                 remedy = f'remove it, or set `adapter = "{key}"`'
                 self.fault((key,), f"unknown table `{key}`", remedy)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from sources.conformance.checks import CHECKS
 from sources.conformance.run import Result, examine_all, grade, setting
 from sources.declaration import Source
 
+_BULK = re.compile(rb"^\[bulk[.\]].*?(?=^\[(?!bulk[.\]])|\Z)", re.MULTILINE | re.DOTALL)
 GRADES = "grades.json"
 """The file of grades, in the folder of declarations."""
 
@@ -59,8 +61,8 @@ def graded(workplace: Workplace, source: Source, results: Sequence[Result]) -> G
 
 
 def digest(path: Path) -> str:
-    """The hash by which a declaration is known to be another."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    """The hash by which a declaration is known to be another; `[bulk]` is not what was tested."""
+    return hashlib.sha256(_BULK.sub(b"", path.read_bytes())).hexdigest()[:16]
 
 
 def read_grades(folder: Path) -> dict[str, Graded]:

@@ -1,0 +1,1 @@
+"""Populations: questions of policy teams, and the review of whole caseloads."""
