@@ -1,180 +1,269 @@
-"""`make bench`: where the time of the sample question goes, and how many are answered a second.
+"""`make bench`: the hub beside the gateways people would pick, over the same stand-in agencies.
 
-Starts a demo of its own, asks its sample over HTTP, and times the pure steps in this process.
-Writes `bench/results/latest.json` and prints a table. Machines are noisy: read the ratios.
+One core serves and one loads. The hub has every control on (token verified, purpose and case
+decided, INTENT and OUTCOME durable, provenance kept), the others none. Candidates take turns within
+a round, so that a slow minute hits all of them; a row is the median of the rounds. Prints a table
+with the ratios, and writes `bench/results/latest.json`. Needs `wrk` and `taskset`, and a machine
+that does nothing else; `python -m bench.steps` measures the pure steps.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import datetime
+import itertools
 import json
+import os
 import platform
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-import httpx_aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from authz.caller import Caller
-from authz.decide import decide
-from bench import rules
-from hub.app import read_plans
-from hub.config import read_settings
-from hub.documents import Documents
-from hub.plan import make_plan
+from bench.answers import PEOPLE, fault
+from bench.candidates import CLIENT_CORE, Candidate, Running, load, peers, start, stub_command
+from bench.world import CASES, make_world
 
-RESULTS = Path("bench/results/latest.json")
+RESULTS = Path("bench/results")
+BASES = ("hive-gateway", "mercurius-jit")
+"""Those that ratios are told to."""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Row:
+    """What is measured of each candidate."""
+
+    delay_ms: int
+    query: str
+    inflight: int
+
+
+ROWS = (
+    Row(0, "q1", 1),
+    Row(0, "q1", 32),
+    Row(0, "q1", 128),
+    Row(0, "q2", 8),
+    Row(20, "q1", 32),
+    Row(20, "q1", 128),
+)
 
 
 def main() -> int:
     """Measure, write and print."""
-    parser = argparse.ArgumentParser(prog="make bench ARGS=", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3)
-    options = parser.parse_args()
+    options = _options()
+    lacking = [name for name in ("wrk", "taskset") if shutil.which(name) is None]
+    if lacking:
+        print(f"there is no `{lacking[0]}`: install it", file=sys.stderr)
+        return 2
     folder = Path(tempfile.mkdtemp(prefix="hub-bench-"))
-    process = _start(folder)
     try:
-        info = _await_info(folder, process)
-        rows = [
-            {"step": name, "microseconds": round(value, 2)}
-            for name, value in _steps(info, options.rounds).items()
-        ]
-        loads = [
-            asyncio.run(_load(info, inflight, options.rounds, options.seconds))
-            for inflight in (1, 8, 32)
-        ]
+        candidates = _candidates(folder, options)
+        rows = [row for row in ROWS if _chosen(row, options)]
+        _tell_time(len(candidates), rows, options)
+        runs: list[dict[str, Any]] = []
+        for _, of_delay in itertools.groupby(sorted(rows), key=lambda row: row.delay_ms):
+            runs += _measure(folder, candidates, tuple(of_delay), options)
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=30)
         shutil.rmtree(folder)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    result = {"commit": commit, "machine": platform.processor(), "steps": rows, "rows": loads}
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    result = {"commit": _commit(), "machine": _machine(), "rows": _medians(runs), "runs": runs}
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(result, indent=1) + "\n")
     _print(result)
+    print(f"written to {options.out}", file=sys.stderr)
     return 0
 
 
-def _start(folder: Path) -> subprocess.Popen[bytes]:
-    arguments = ["--people", "3000", "--folder", str(folder), "--info", str(folder / "info.json")]
-    with (folder / "stderr").open("wb") as stream:
-        return subprocess.Popen(
-            [sys.executable, "-m", "hub.cli", "demo", "--port", "0", *arguments],
-            stdout=subprocess.DEVNULL,
-            stderr=stream,
-        )
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="rounds, of which medians are taken")
+    parser.add_argument("--seconds", type=float, default=3, help="seconds of each load")
+    parser.add_argument("--warm-up", type=float, default=3, metavar="SECONDS")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="measure these candidates only")
+    parser.add_argument("--query", nargs="+", choices=PEOPLE, default=list(PEOPLE))
+    parser.add_argument("--inflight", nargs="+", type=int, help="of the rows, those with so many")
+    parser.add_argument("--delay-ms", nargs="+", type=int, help="of the rows, those so delayed")
+    parser.add_argument("--out", type=Path, default=RESULTS / "latest.json", help="file to write")
+    return parser.parse_args()
 
 
-def _await_info(folder: Path, process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    path = folder / "info.json"
-    while not path.exists() or not path.read_text().endswith("\n"):
-        if process.poll() is not None:
-            raise SystemExit((folder / "stderr").read_text())
-        time.sleep(0.05)
-    info: dict[str, Any] = json.loads(path.read_text())
-    return info
-
-
-def _steps(info: dict[str, Any], rounds: int) -> dict[str, float]:
-    """Median microseconds of the pure steps for the sample question."""
-    settings = read_settings(Path("hub.toml"))
-    plans = read_plans(settings, environment=False)
-    text = info["sample"]["query"]
-    purpose = plans.register.purposes[info["sample"]["purpose"]]
-    document = Documents(plans.schema.graphql, settings.limits).read(text)
-    operation = document.operation(None)
-    plan = make_plan(plans.schema, document, operation)
-    caller = Caller("p", "r", purpose.roles, "o", "d", "i")
-    asked = plan.asked
-    today = datetime.date(2026, 11, 1)
-    return {
-        "parse and validate": _time(
-            lambda: Documents(plans.schema.graphql, settings.limits).read(text), 20, rounds
-        ),
-        "plan": _time(lambda: make_plan(plans.schema, document, operation), 200, rounds),
-        f"decide {len(asked.items)} items": _time(
-            lambda: decide(caller, purpose, asked, today), 2000, rounds
-        ),
-        **{name: _time(work, 50, rounds) for name, work in rules.works().items()},
-    }
-
-
-def _time(work: Callable[[], object], times: int, rounds: int) -> float:
+def _candidates(folder: Path, options: argparse.Namespace) -> list[Candidate]:
+    """Those to be measured; each hub has a world of its own."""
     found = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        for _ in range(times):
-            work()
-        found.append((time.perf_counter() - started) / times * 1e6)
-    return statistics.median(found)
+    for port, (name, apart) in enumerate((("hub", False), ("hub-alone", True)), start=9301):
+        if not options.only or name in options.only:
+            world = make_world(folder / name, port, apart=apart)
+            url = f"http://127.0.0.1:{port}/graphql"
+            found.append(Candidate(name, tuple(world.command), url, world))
+    beside = peers()
+    chosen = options.only or ("hive-gateway", "mercurius-jit", "strawberry-aiohttp", *_sole(beside))
+    return found + [one for one in beside if one.name in chosen]
 
 
-async def _load(info: dict[str, Any], inflight: int, rounds: int, seconds: float) -> dict[str, Any]:
-    """Medians over the rounds of the sample asked by so many at the same time."""
-    sample = info["sample"]
-    body = {"query": sample["query"], "variables": {"id": sample["recipient"]}}
-    headers = {
-        "Authorization": f"Bearer {info['tokens']['caseworker']}",
-        "Hub-Purpose": sample["purpose"],
-        "Hub-Case": sample["case"],
+def _sole(beside: Sequence[Candidate]) -> Iterator[str]:
+    """The one peer where there is no other."""
+    if len(beside) == 1:
+        yield beside[0].name
+
+
+def _chosen(row: Row, options: argparse.Namespace) -> bool:
+    return (
+        row.query in options.query
+        and (not options.inflight or row.inflight in options.inflight)
+        and (not options.delay_ms or row.delay_ms in options.delay_ms)
+    )
+
+
+def _tell_time(number: int, rows: Sequence[Row], options: argparse.Namespace) -> None:
+    """Say how long it will take: a load, a second of the same before, and what settles between."""
+    delays = len({row.delay_ms for row in rows})
+    loads = number * len(rows) * options.rounds * (options.seconds + 2.5)
+    ready = number * delays * (10 + len({row.query for row in rows}) * options.warm_up)
+    minutes = (loads + ready) / 60
+    told = f"{number} candidates, {len(rows)} rows, {options.rounds} rounds: "
+    print(f"{told}about {minutes:.0f} minutes", file=sys.stderr)
+
+
+def _measure(
+    folder: Path, candidates: Sequence[Candidate], rows: Sequence[Row], options: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """The runs of the rows of one delay."""
+    stub = Running(stub_command(rows[0].delay_ms), CLIENT_CORE, folder / "stub.log")
+    running: dict[Candidate, Running] = {}
+    first = itertools.count(0, CASES // 97)
+    try:
+        for candidate in candidates:
+            running[candidate] = start(candidate, folder)
+        time.sleep(0.5)
+        if stub.process.poll() is not None:
+            raise SystemExit("the stand-in agencies did not start: is their port taken?")
+        for candidate in candidates:
+            if not _ready(folder, candidate, {row.query for row in rows}):
+                running.pop(candidate).stop()
+                continue
+            for query in sorted({row.query for row in rows}):
+                _load(candidate, Row(0, query, 32), options.warm_up, next(first))
+        return [
+            _run(candidate, process, row, turn, options.seconds, next(first))
+            for turn in range(options.rounds)
+            for row in rows
+            for candidate, process in running.items()
+        ]
+    finally:
+        for process in (*running.values(), stub):
+            process.stop()
+
+
+def _ready(folder: Path, candidate: Candidate, queries: set[str]) -> bool:
+    """Whether a candidate answers what the agencies hold, within a minute of its start."""
+    deadline = time.monotonic() + 60
+    for query in sorted(queries):
+        while (found := fault(candidate, query)) and time.monotonic() < deadline:
+            time.sleep(0.3)
+        if found:
+            log = (folder / f"{candidate.name}.log").read_text(errors="replace")
+            print(f"{candidate.name} is left out: {query}: {found}\n{log[-500:]}", file=sys.stderr)
+            return False
+    return True
+
+
+def _load(candidate: Candidate, row: Row, seconds: float, first: int) -> dict[str, Any]:
+    return load(candidate, row.query, PEOPLE[row.query], row.inflight, seconds, first, CASES)
+
+
+def _run(
+    candidate: Candidate, process: Running, row: Row, turn: int, seconds: float, first: int
+) -> dict[str, Any]:
+    """One load, after a second of the same that does not count."""
+    _load(candidate, row, 1, first)
+    process.settle()
+    before = process.cpu_seconds()
+    found = _load(candidate, row, seconds, first + CASES // 3)
+    used = process.cpu_seconds() - before
+    run = {
+        "candidate": candidate.name,
+        "query": row.query,
+        "inflight": row.inflight,
+        "delay_ms": row.delay_ms,
+        "round": turn,
+        "rps": round(found["rps"], 1),
+        "p50_ms": found["p50_ms"],
+        "p99_ms": found["p99_ms"],
+        "rss_mb": round(process.resident_mib(), 1),
+        "cpu": round(used / found["seconds"], 3),
+        "cpu_us": round(used / max(found["requests"], 1) * 1e6, 1),
+        "errors": found["errors"],
+        "load": round(os.getloadavg()[0], 1),
     }
-    rates, halves, tails = [], [], []
-    transport = httpx_aiohttp.AiohttpTransport(limits=httpx.Limits(max_connections=inflight))
-    async with httpx.AsyncClient(transport=transport, timeout=30) as client:
-        for _ in range(rounds):
-            times: list[float] = []
-            end = time.perf_counter() + seconds
+    print(json.dumps(run), file=sys.stderr, flush=True)
+    process.settle()
+    return run
 
-            async def ask(end: float = end, times: list[float] = times) -> None:
-                while time.perf_counter() < end:
-                    started = time.perf_counter()
-                    response = await client.post(info["graphql"], json=body, headers=headers)
-                    if "errors" in response.json():
-                        raise SystemExit(f"an operation failed: {response.text[:500]}")
-                    times.append(time.perf_counter() - started)
 
-            await asyncio.gather(*(ask() for _ in range(inflight)))
-            rates.append(len(times) / seconds)
-            ordered = sorted(times)
-            halves.append(ordered[len(ordered) // 2] * 1000)
-            tails.append(ordered[int(len(ordered) * 0.99)] * 1000)
-    return {
-        "query": "sample",
-        "inflight": inflight,
-        "rps": round(statistics.median(rates), 1),
-        "p50_ms": round(statistics.median(halves), 2),
-        "p99_ms": round(statistics.median(tails), 2),
-    }
+def _medians(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    keys = ("candidate", "query", "inflight", "delay_ms")
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for run in runs:
+        groups.setdefault(tuple(run[key] for key in keys), []).append(run)
+    values = ("rps", "p50_ms", "p99_ms", "rss_mb", "cpu", "cpu_us")
+    return [
+        dict(zip(keys, key, strict=True))
+        | {value: round(statistics.median(run[value] for run in group), 3) for value in values}
+        | {"errors": sum(run["errors"] for run in group)}
+        for key, group in groups.items()
+    ]
+
+
+def _commit() -> str:
+    found = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip()
+
+
+def _machine() -> str:
+    model = "processor unknown"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    python = platform.python_version()
+    return f"{os.cpu_count()} cores of {model}, Python {python}, load {os.getloadavg()[0]:.1f}"
 
 
 def _print(result: dict[str, Any]) -> None:
-    console = Console()
-    steps = Table("Step", "µs", title="Pure steps of the sample question")
-    for row in result["steps"]:
-        steps.add_row(row["step"], str(row["microseconds"]))
-    console.print(steps)
-    loads = Table("In flight", "a second", "ratio", "p50 ms", "p99 ms", title="Over HTTP")
-    alone = result["rows"][0]["rps"]
-    for row in result["rows"]:
-        ratio = f"{row['rps'] / alone:.2f}"
-        cells = (row["inflight"], row["rps"], ratio, row["p50_ms"], row["p99_ms"])
-        loads.add_row(*map(str, cells))
-    console.print(loads)
+    """The medians, with the ratios of their rates to those people would pick."""
+    table = Table(
+        *("delay", "query", "in flight", "candidate", "a second", "p50 ms", "p99 ms"),
+        *("MiB", "core", "CPU µs", *(f"x {base}" for base in BASES), "errors"),
+        title=f"{result['commit']} on {result['machine']}",
+    )
+    rates = {_place(row, row["candidate"]): row["rps"] for row in result["rows"]}
+    for row in sorted(result["rows"], key=lambda row: _place(row, "")):
+        ratios = []
+        for base in BASES:
+            of = rates.get(_place(row, base))
+            ratios.append(f"{row['rps'] / of:.2f}" if of else "-")
+        table.add_row(
+            *(str(row[key]) for key in ("delay_ms", "query", "inflight", "candidate")),
+            *(f"{row[key]:.1f}" for key in ("rps", "p50_ms", "p99_ms", "rss_mb")),
+            *(f"{row['cpu']:.2f}", f"{row['cpu_us']:.0f}", *ratios, str(row["errors"])),
+        )
+    Console(width=150).print(table)
+
+
+def _place(row: dict[str, Any], candidate: str) -> tuple[Any, ...]:
+    return row["delay_ms"], row["query"], row["inflight"], candidate
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ class RestTable(HttpTable):
     as_of: Place | None = None
     unknown: int | None = Field(default=None, ge=400, le=499)
     error: Place | None = None
+    whole: bool = False
     paging: Paging | None = None
 
 
@@ -112,7 +113,8 @@ class RestAdapter:
         self.told = told_of(table)
         self._limits = source.terms.limits
         self._items = {item.name: item for item in source.items}
-        self._formats = replace(self._table.formats, rows=self._limits.rows)
+        rows = self._limits.rows
+        self._formats = replace(self._table.formats, rows=rows, whole=table.whole)
         self._decoder = functools.lru_cache(maxsize=256)(self._make_decoder)
         self._client = HttpClient(source, self._table)
 

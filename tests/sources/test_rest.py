@@ -243,6 +243,17 @@ async def test_an_item_that_nobody_granted_is_dropped_and_counted(over: Opener) 
     assert reply.breaches == {"extra-item": 2}
 
 
+async def test_an_agency_that_can_only_give_whole_records_breaks_no_contract_by_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = DECLARATION.replace("[rest]", "[rest]\nwhole = true")
+    async with AsyncExitStack() as stack:
+        opener = Opener(stack, monkeypatch, declared(tmp_path, text))
+        asking = await opener(found({**PAID, "name": "김하나"}))
+        reply = await asking.ask()
+        assert (reply.records[HANA].values, reply.breaches) == ({"pay": 5}, {})
+
+
 async def test_a_value_of_the_wrong_type_is_broken_and_counted(over: Opener) -> None:
     asking = await over(found({**PAID, "net_pay": "5"}))
     reply = await asking.ask()
