@@ -25,6 +25,7 @@ from hub.cache import Answers, Memory, Valkey
 from hub.config import Settings
 from hub.console.page import SignIn
 from hub.console.page import routes as console_routes
+from hub.corrections.marks import Marks
 from hub.documents import Documents
 from hub.gather import Gatherer
 from hub.http import Endpoint
@@ -196,14 +197,17 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
     store = Store(settings.log.store, settings.log.batch, keys.sealing)
     keeper = Keeper(store, Checkpoints(store.engine, keys.signer, keys.former))
     budgets = Budgets(store.engine)
-    gatherer = Gatherer(plans.catalogue, adapters, budgets, _kept(settings))
-    officials = _officials(plans, budgets)
     pseudonyms = Pseudonyms(keys.pseudonym)
+    ledger = Ledger(store.engine, pseudonyms, Seal(keys.pseudonym))
+    marks = Marks(ledger)
+    gatherer = Gatherer(plans.catalogue, adapters, budgets, _kept(settings, marks))
+    officials = _officials(plans, budgets)
     places = Places(settings.identity, pseudonyms.of)
     identity = Identity(settings.issuers, address=settings.server.endpoint, places=places)
     try:
         await store.open()
         await keeper.open()
+        await marks.open()
         yield (
             Hub(
                 schema=plans.schema,
@@ -215,7 +219,8 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
                 log=Log(
                     store, Quota(store.engine), pseudonyms, plans.catalogue, settings.limits.seconds
                 ),
-                ledger=Ledger(store.engine, pseudonyms, Seal(keys.pseudonym)),
+                ledger=ledger,
+                marks=marks,
                 officials=officials,
                 audit=settings.audit,
                 limits=settings.limits,
@@ -227,15 +232,17 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
         await gatherer.close()
         await officials.close()
         await identity.close()
+        await marks.close()
         await keeper.close()
         await store.close()
 
 
-def _kept(settings: Settings) -> Answers:
+def _kept(settings: Settings, marks: Marks) -> Answers:
     """Where sources' answers are kept; in memory they are sealed with a key of its own."""
     cache = settings.cache
     key = cache.key.read_bytes() if cache.key is not None else os.urandom(32)
-    return Answers(Memory(cache.most) if cache.store == "memory" else Valkey(cache.store), key)
+    shelf = Memory(cache.most) if cache.store == "memory" else Valkey(cache.store)
+    return Answers(shelf, key, marks.withdrawn)
 
 
 def _officials(plans: Plans, budgets: Budgets) -> Officials:

@@ -15,7 +15,7 @@ import logging
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -168,8 +168,12 @@ class Given:
 class Answers:
     """Keeps answers sealed with AES-256-GCM, by names that tell nothing (HMAC-SHA-256)."""
 
-    def __init__(self, shelf: Shelf, key: bytes) -> None:
+    def __init__(
+        self, shelf: Shelf, key: bytes, withdrawn: Callable[[Source, str], float] | None = None
+    ) -> None:
+        """`withdrawn` says until when (seconds since 1970) what is kept of a key serves no more."""
         self._shelf = shelf
+        self._withdrawn = withdrawn
         self._names = hmac.new(_derived(key, b"names"), b"", hashlib.sha256)
         self._seal = AESGCM(_derived(key, b"answers"))
 
@@ -204,7 +208,10 @@ class Answers:
         found = {}
         for (key, name), entry in zip(names.items(), entries, strict=True):
             kept = None if entry is None else self._opened(given, name, entry)
-            if kept is not None and kept.age < within:
+            if kept is None or kept.age >= within:
+                continue
+            until = 0.0 if self._withdrawn is None else self._withdrawn(given.source, key)
+            if kept.at.timestamp() > until:
                 found[key] = kept
         _FOUND.labels(given.source.name, "yes").inc(len(found))
         _FOUND.labels(given.source.name, "no").inc(len(names) - len(found))

@@ -24,6 +24,8 @@ _MODULES = {
     **querylog.MODULES,
     **reading.MODULES,
     "notices": "hub.oversight.command",
+    "corrections": "hub.corrections.command",
+    "corrections_settle": "hub.corrections.command",
     "schema_diff": "hub.schema_diff",
 }
 """Where the commands stand that are not in `hub/commands.py`."""
@@ -103,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         ("catalogue", "list every declaration", _catalogue_command),
         ("programmes", "list the programmes", _programmes_command),
         ("notices", "what recipients wait to be told", _notices_command),
+        ("corrections", "values marked as wrong, for their sources", _corrections_command),
     ):
         add(commands.add_parser(name, help=says))
 
@@ -178,6 +181,25 @@ def _notices_command(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
     parser.set_defaults(run="notices")
+
+
+def _corrections_command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", help="those of this source")
+    parser.add_argument(
+        "--export",
+        type=Path,
+        metavar="FILE",
+        help="write those not brought to their source yet there, as JSON lines, and mark them",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
+    parser.set_defaults(run="corrections")
+    actions = parser.add_subparsers(metavar="ACTION")
+    settling = actions.add_parser("settle", help="note what a source did about a ticket")
+    settling.add_argument("ticket", help="the ticket's id")
+    settling.add_argument("did", choices=("confirmed", "rejected"), help="what the source did")
+    settling.add_argument("--reply", required=True, help="what the source replied")
+    settling.set_defaults(run="corrections_settle")
 
 
 def _programmes_command(parser: argparse.ArgumentParser) -> None:

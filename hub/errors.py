@@ -76,6 +76,11 @@ CODES: Mapping[str, Code] = {
     "OVERSIGHT_REFUSED": Code(
         403, "the caller may not approve or review this", "leave it to another person and office"
     ),
+    "CORRECTION_REFUSED": Code(
+        403,
+        "the value may not be marked, or its ticket not moved, by the caller",
+        "see the message",
+    ),
     "PURPOSE_LIMIT": Code(
         403, "more recipients than the purpose reaches at once, or in a day", "ask for fewer"
     ),

@@ -8,6 +8,7 @@ from typing import Any
 
 from authz.register import Register
 from hub.config import Audit, Limits
+from hub.corrections.marks import Marks
 from hub.documents import Documents
 from hub.gather import Call, Gatherer
 from hub.officials import Officials
@@ -50,6 +51,7 @@ class Hub:
     gatherer: Gatherer
     log: Log
     ledger: Ledger
+    marks: Marks
     officials: Officials
     audit: Audit
     limits: Limits

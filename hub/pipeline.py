@@ -87,6 +87,7 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
             unmet=settled.unmet,
             waiting={key: names for (_, key), names in settled.waiting.items()},
             assessed=relation.assessed,
+            marked=hub.marks.of(relation.reached),
         )
         if settled.waiting:
             await ask_waiting(

@@ -37,7 +37,9 @@ class AgencyRecord:
     answer: strawberry.Private[Answer]
     keyed: strawberry.Private[Keyed]
     provenance: Provenance = needing(
-        Covered(), lambda self: Provenance(answer=self.answer), "Where the record came from."
+        Covered(),
+        lambda self: Provenance(answer=self.answer, keyed=self.keyed),
+        "Where the record came from.",
     )
 
 

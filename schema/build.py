@@ -15,7 +15,7 @@ from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
 from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
 
-from schema import audit
+from schema import audit, corrections
 from schema.agency import record_types
 from schema.components import AssetKind, IncomeKind
 from schema.law import law
@@ -97,7 +97,7 @@ def build(catalogue: Catalogue) -> HubSchema:
     try:
         schema = strawberry.Schema(
             query=query,
-            mutation=mutation_type(audit.mutation_fields()),
+            mutation=mutation_type(audit.mutation_fields() | corrections.mutation_fields()),
             types=list(records.values()),
             config=StrawberryConfig(scalar_map=SCALARS),
         )

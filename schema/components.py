@@ -78,6 +78,7 @@ class Reported:
     item: Item
     amount: int
     answer: Answer
+    owner: Person
 
     @property
     def period(self) -> Period | None:
@@ -204,7 +205,7 @@ def put_together(person: Person, prefix: str, kinds: Sequence[str]) -> Parts:
                 combined += [Combined(kind, ((amount,),)) for amount in amounts]
             elif amounts:
                 whole = sum(amount.amount for amount in amounts)
-                reported.append(Reported(item, whole, amounts[0].answer))
+                reported.append(Reported(item, whole, amounts[0].answer, person))
         combined += _ranked(kind, reported, missing)
         if missing or stale:
             gaps[kind] = (*missing, *stale)
@@ -230,10 +231,10 @@ def _amounts(person: Person, item: Item) -> list[Reported]:
     answer = person.answer(item)
     if len(item.path) == 1:
         value = person.peek(item)
-        return [] if value is None else [Reported(item, value, answer)]
+        return [] if value is None else [Reported(item, value, answer, person)]
     rows = person.peek_rows((item, *person.view.catalogue.condition_items(item))) or []
     amounts = [row.peek(item) for row in rows if row.counts(item)]
-    return [Reported(item, amount, answer) for amount in amounts if amount is not None]
+    return [Reported(item, amount, answer, person) for amount in amounts if amount is not None]
 
 
 def _of(path: str, description: str) -> Any:
@@ -247,8 +248,8 @@ def _of(path: str, description: str) -> Any:
 
 
 def _provenance(self: Any) -> Provenance:
-    fact = self.fact
-    return Provenance(answer=fact.answer if isinstance(fact, Reported) else fact.first.answer)
+    fact = self.fact if isinstance(self.fact, Reported) else self.fact.first
+    return Provenance(answer=fact.answer, keyed=fact.owner)
 
 
 @strawberry.type(description="One source's report of an amount, kept beside others of the same.")

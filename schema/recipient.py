@@ -64,7 +64,7 @@ class _Listed:
 
 def _row_provenance() -> Any:
     def read(self: Any) -> Provenance:
-        return Provenance(answer=self.row.answer)
+        return Provenance(answer=self.row.answer, keyed=self.row.owner)
 
     return needing(Covered(), read, "Where the row came from.")
 

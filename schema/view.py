@@ -12,13 +12,16 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import strawberry
 from graphql import GraphQLError
 
 from sources.adapter import BROKEN
 from sources.declaration import Catalogue, Item, exists_name
+
+if TYPE_CHECKING:
+    from schema.marked import Marked
 
 
 @strawberry.enum(description="How far a value may be relied on.")
@@ -76,7 +79,8 @@ class View:
 
     `known` are sources and keys of which a look-up has told that there is a record. `derivable`
     says what each derived answer may be worked out from, and `assessed` whom it is about: the
-    members of the households, where they are known. `unmet` are the items of each key for which a
+    members of the households, where they are known. `marked` is what of whom is marked as wrong.
+    `unmet` are the items of each key for which a
     condition does not hold; what is `waiting` for others to be known is answered in `later`.
     """
 
@@ -94,6 +98,7 @@ class View:
     waiting: Mapping[str, frozenset[str]] = field(default_factory=dict)
     later: Mapping[tuple[str, str], Answer] = field(default_factory=dict)
     assessed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    marked: Mapping[str, Sequence[Marked]] = field(default_factory=dict)
     released: dict[str, set[str]] = field(default_factory=dict)
     derived: dict[str, set[str]] = field(default_factory=dict)
     _shown: list[tuple[Keyed, Sequence[Item]]] = field(default_factory=list)
@@ -178,6 +183,13 @@ class Keyed:
         if self.derivation is None and item.name in self.view.transforms:
             rule = "it is released reduced only, and nothing is computed from it"
             raise withheld(Denial(item.name, rule, "ask for the item itself"))
+
+    def marked(self, source: str) -> Iterator[Marked]:
+        """The items of a source that are marked as wrong, of those that are shown."""
+        unmet = self.view.unmet.get(self.key, {})
+        for mark in self.view.marked.get(self.subject, ()) if self.derivation is None else ():
+            if mark.source == source and mark.item in self.granted and mark.item not in unmet:
+                yield mark
 
     def answer(self, item: Item) -> Answer:
         """What the item's source said of this key. Raises NotKnown."""

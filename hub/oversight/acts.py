@@ -19,6 +19,7 @@ from authz.decide import Verdict, unusable
 from authz.register import Purpose
 from hub.about import About
 from hub.acting import Acting, Arguments
+from hub.corrections.acts import CORRECTIONS, marked
 from hub.documents import variable_values
 from hub.errors import RequestRefused, error, refused
 from hub.operation import Encode, Hub, Request
@@ -48,9 +49,10 @@ async def act(hub: Hub, request: Request, plan: Plan, about: About, encode: Enco
         entry.names(people, cases)
         usable = _usable(hub, plan, about)
         entry.facts["acts"] = {
-            name: given.get("request", given.get("use")) for name, given in fields.items()
+            name: given.get("request", given.get("use", given.get("ticket")))
+            for name, given in fields.items()
         }
-        entry.facts |= told(fields)
+        entry.facts |= told(fields) | marked(fields, hub.schema.catalogue)
         await entry.intend(people, cases, Verdict(frozenset(), ()), ())
         done = {}
         for name, given in fields.items():
@@ -236,6 +238,7 @@ _ACTS: Mapping[str, Callable[[Acting], Awaitable[Any]]] = {
     "ownUses": _own_uses,
     "notices": _notices,
     **READINGS,
+    **CORRECTIONS,
 }
 
 

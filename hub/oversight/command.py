@@ -41,13 +41,13 @@ def run_notices(options: argparse.Namespace) -> int:
 
 
 async def _count(settings: Settings) -> int:
-    async with _opened(settings) as (ledger, _):
+    async with opened(settings) as (ledger, _):
         waiting = await notices_to_send(ledger)
     counted: dict[tuple[str, str], list[float]] = {}
     for notice in waiting:
         counted.setdefault((notice.purpose, notice.office or ""), []).append(notice.at)
     rows = [
-        (purpose, office, str(len(times)), _day(min(times)))
+        (purpose, office, str(len(times)), day(min(times)))
         for (purpose, office), times in sorted(counted.items())
     ]
     tables.show("Notices that wait", ("Purpose", "Office", "Notices", "Oldest"), rows)
@@ -56,7 +56,7 @@ async def _count(settings: Settings) -> int:
 
 async def _export(settings: Settings, options: argparse.Namespace) -> int:
     """Invariant: that ids leave is in the query log before they do."""
-    async with _opened(settings) as (ledger, log):
+    async with opened(settings) as (ledger, log):
         waiting = await notices_to_send(ledger)
         subjects = sorted({ledger.pseudonyms.of(notice.recipient or "") for notice in waiting})
         facts = {"operation": str(uuid.uuid4()), "outcome": "exported", "subjects": subjects}
@@ -86,7 +86,8 @@ def _write(path: Path, notices: Iterable[Notice]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[tuple[Ledger, Log]]:
+async def opened(settings: Settings) -> AsyncIterator[tuple[Ledger, Log]]:
+    """The ledger and the log of the settings, open. Raises LogUnavailable."""
     plans = read_plans(settings, environment=False)
     key = settings.log.pseudonym_key.read_bytes()
     pseudonyms = Pseudonyms(key)
@@ -99,5 +100,6 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Ledger, Log]]:
         await store.close()
 
 
-def _day(seconds: float) -> str:
+def day(seconds: float) -> str:
+    """The day (UTC) of a time in seconds since 1970."""
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).date().isoformat()

@@ -12,6 +12,7 @@ from typing import Any
 from authz.caller import Caller
 from authz.register import Register, read_register
 from hub.config import Audit, Limits, TrustedDocuments
+from hub.corrections.marks import Marks
 from hub.documents import Documents
 from hub.gather import Call, Gatherer
 from hub.officials import Officials
@@ -101,6 +102,7 @@ def encode(projected: Projected, calls: Sequence[Call], _: Mapping[str, str]) ->
 
 def hub_over(store: Store, agencies: Mapping[str, Agency], register: Register = REGISTER) -> Hub:
     """A hub over these agencies."""
+    ledger = Ledger(store.engine, Pseudonyms(b"key"), Seal(b"key"))
     return Hub(
         schema=SCHEMA,
         register=register,
@@ -109,7 +111,8 @@ def hub_over(store: Store, agencies: Mapping[str, Agency], register: Register = 
         trusted=Trusted(TrustedDocuments(), {}),
         gatherer=Gatherer(CATALOGUE, agencies),
         log=Log(store, Quota(store.engine), Pseudonyms(b"key"), CATALOGUE),
-        ledger=Ledger(store.engine, Pseudonyms(b"key"), Seal(b"key")),
+        ledger=ledger,
+        marks=Marks(ledger),
         officials=Officials(None, None),
         limits=Limits(),
         audit=Audit(),

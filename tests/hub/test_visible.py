@@ -109,7 +109,10 @@ def test_only_fields_with_an_item_that_the_purpose_may_see_are_left(
     schema: HubSchema, register: Register
 ) -> None:
     shown = seen_by(schema, register, "wages")
-    assert fields(shown, "Query") == {"recipient", "recipients", "ownUses", *OWN}
+    assert fields(shown, "Query") == {
+        *("recipient", "recipients", "ownUses", "ownCorrections"),
+        *OWN,
+    }
     assert fields(shown, "Recipient") == {
         "id",
         "income",
@@ -316,15 +319,20 @@ def test_only_purposes_by_which_people_act_are_shown_the_mutations(
     glass = replace(wages, code="glass", relation="break-glass")
     overseeing = replace(wages, code="overseeing", relation="oversight")
     own = replace(wages, code="own", relation="self")
-    assert fields(visible(schema, glass), "Mutation") == {"requestApproval", "openBreakGlass"}
-    assert fields(visible(schema, wages), "Mutation") == {"requestApproval"}
+    marking = {"markWrong", "withdrawCorrection"}
+    assert fields(visible(schema, glass), "Mutation") == {
+        *("requestApproval", "openBreakGlass"),
+        *marking,
+    }
+    assert fields(visible(schema, wages), "Mutation") == {"requestApproval", *marking}
     assert fields(visible(schema, overseeing), "Mutation") == {
         "approve",
+        "moveCorrection",
         "reviewBreakGlass",
         "reviewUse",
     }
-    assert visible(schema, own).mutation_type is None
+    assert fields(visible(schema, own), "Mutation") == marking
     assert fields(visible(schema, own), "Query") >= {"notices"}
-    assert fields(visible(schema, overseeing), "Query") == {"waiting", *OWN}
+    assert fields(visible(schema, overseeing), "Query") == {"waiting", "corrections", *OWN}
     parent = replace(overseeing, roles=frozenset())
     assert visible(schema, parent).mutation_type is None
