@@ -15,6 +15,7 @@ from hub.conditions import apart, testing
 from hub.config import Limits
 from hub.documents import Documents
 from hub.links import Slot, links, scheduled
+from hub.officials import Officials
 from hub.plan import Subjects, make_plan
 from hub.relate import lookups
 from hub.rounds import Reach, layered, wanted
@@ -23,6 +24,7 @@ RECIPIENT = "each recipient named"
 APPLICANT = "the applicant of each case named"
 MEMBER = "each other member of the household"
 CASE = "each case named"
+OFFICE = "the caller's office"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,9 @@ def explain(
     if plan.roots and needed.recipient:
         names = tuple(item.name for item in needed.recipient)
         steps.append(Step("household", identity, RECIPIENT, names))
+    colleagues = Officials(plans.officials, None).items(purpose)
+    if plan.roots and plans.officials and colleagues:
+        steps.append(Step("officials", plans.officials.identity, OFFICE, colleagues))
     if plan.roots and needed.receipts:
         names = tuple(item.name for item in needed.receipts)
         steps.append(Step("receipts", cases, RECIPIENT, names))

@@ -308,6 +308,7 @@ def test_explaining_shows_the_rounds_and_the_keys(
     plans = replace(plans, catalogue=catalogue, schema=schema, register=register)
     found = explain(plans, Limits(), register.purposes[PURPOSE], QUERY)
     assert [(step.round, step.source, step.about) for step in found.steps][2:] == [
+        ("officials", "officials", "the caller's office"),
         ("data 1", "property", "each recipient named"),
         ("data 2", "buildingLedger", "each `property.land.parcel` of each recipient named"),
     ]
