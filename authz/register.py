@@ -26,11 +26,20 @@ from sources.declaration import Catalogue, Item, exists_name
 from sources.fault import Fault, Places, nearest, shape_faults
 
 Relation = Literal[
-    "case", "assigned", "receipt", "self", "household", "break-glass", "oversight", "audit", "none"
+    "case",
+    "assigned",
+    "receipt",
+    "self",
+    "household",
+    "break-glass",
+    "oversight",
+    "audit",
+    "population",
+    "none",
 ]
 BY_CASE: frozenset[Relation] = frozenset({"case", "assigned"})
 """The relations that rest on a case."""
-OF_NOBODY: frozenset[Relation] = frozenset({"oversight", "audit", "none"})
+OF_NOBODY: frozenset[Relation] = frozenset({"oversight", "audit", "population", "none"})
 """The relations by which no person is reached."""
 ALONE: Mapping[Relation, str] = {
     "self": "reads one's own record and nothing else",

@@ -67,6 +67,20 @@ CODES: Mapping[str, Code] = {
     "APPROVAL_REQUIRED": Code(
         403, "somebody of another office has to approve first", "ask by `requestApproval`"
     ),
+    "UNSAFE_FILTER": Code(
+        403, "a filter could choose a single person", "compare by whole groups and their edges"
+    ),
+    "QUESTION_TOO_NEAR": Code(
+        403,
+        "a past question of the team is about nearly the same people",
+        "ask that one again, or one that differs by more",
+    ),
+    "QUESTION_BUDGET": Code(
+        403, "the team has asked its questions of the last 24 hours", "ask again later"
+    ),
+    "NO_DELIVERIES": Code(
+        503, "no delivery of an agency is there to answer from", "have the operator look"
+    ),
     "BREAK_GLASS_REQUIRED": Code(
         403, "no break-glass is open for the recipient", "open one by `openBreakGlass`"
     ),

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from sources.bulk import Bulk
 from sources.category import CATEGORIES, Sensitivity
 from sources.fault import Fault, Places, nearest, shape_faults
+from sources.group import Group, group_fault, read_group
 from sources.terms import Seconds, Strict, Terms
 
 ItemType = Literal["String", "ID", "Int", "Float", "Boolean", "Date", "Month", "Won"]
@@ -60,6 +61,7 @@ class Item:
     updated: Renewal | None = None
     mark: Mark = "K"
     cite: str | None = None
+    group: Group | None = None
 
     @property
     def is_apart(self) -> bool:
@@ -146,6 +148,7 @@ class _ItemTable(Strict):
     updated: Renewal | None = None
     mark: Mark = "K"
     cite: str | None = None
+    group: Annotated[Group | None, BeforeValidator(read_group)] = None
 
 
 class _CaseTable(Strict):
@@ -368,6 +371,7 @@ class _Reader:
                 updated=declared.updated or (self.source.updated if self.source else None),
                 mark=declared.mark,
                 cite=declared.cite or (self.source.cite if self.source else None),
+                group=declared.group,
             )
         )
 
@@ -389,6 +393,10 @@ class _Reader:
         if declared.mark == "S" and not named:
             remedy = "name it in `cite`, here or of the source, or mark it `K`"
             self.fault((*keys, "mark"), "it is sourced, but no source is named", remedy)
+        listed = len(keys) > 3
+        told = declared.group and group_fault(declared.group, declared.type, listed=listed)
+        if told:
+            self.fault((*keys, "group"), told, "group it otherwise, or remove `group`")
 
     def _check_name(self, key: str, keys: tuple[str, ...]) -> None:
         if not _NAME.match(key):

@@ -316,7 +316,8 @@ FAULTS: Mapping[str, tuple[dict[str, str], list[str]]] = {
         {"root": ROOT + 'relation = "friend"\n'},
         [
             "root.toml: relation (line 3): input should be 'case', 'assigned', 'receipt', "
-            "'self', 'household', 'break-glass', 'oversight', 'audit' or 'none'; correct the value"
+            "'self', 'household', 'break-glass', 'oversight', 'audit', 'population' or 'none'; "
+            "correct the value"
         ],
     ),
     "what is not TOML": (
