@@ -43,6 +43,7 @@ from hub.querylog.quota import Quota
 from hub.querylog.record import Log, Pseudonyms
 from hub.querylog.routes import routes as log_routes
 from hub.querylog.store import LogUnavailable, Store
+from hub.reading.usage import routes as usage_routes
 from hub.trusted import Trusted
 from hub.visible import Visibility
 from schema.build import HubSchema, build
@@ -273,9 +274,12 @@ def application(settings: Settings, plans: Plans) -> Starlette:
             app.state.store, app.state.keeper = hub.log.store, keeper
             yield
 
+    def endpoint(request: Request) -> Endpoint:
+        found: Endpoint = request.app.state.endpoint
+        return found
+
     async def graphql(request: Request) -> Response:
-        endpoint: Endpoint = request.app.state.endpoint
-        return await endpoint(request)
+        return await endpoint(request)(request)
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -295,8 +299,11 @@ def application(settings: Settings, plans: Plans) -> Starlette:
         store: Store = request.app.state.store
         return store.engine
 
+    keys = read_keys(settings.log)
+    system = keys.signer.verifier.name.partition("/")[0]
     routes: Sequence[Route] = [
-        *log_routes(engine, read_keys(settings.log).witnesses),
+        *log_routes(engine, keys.witnesses),
+        *usage_routes(endpoint, system),
         Route("/graphql", graphql, methods=["GET", "POST"]),
         Route("/healthz", healthz),
         Route("/readyz", readyz),

@@ -55,8 +55,8 @@ class Endpoint:
     """The `/graphql` endpoint of a hub."""
 
     def __init__(self, hub: Hub, identity: Identity) -> None:
-        self._hub = hub
-        self._identity = identity
+        self.hub = hub
+        self.identity = identity
 
     async def __call__(self, request: Request) -> Response:
         """Answer one HTTP request."""
@@ -69,7 +69,7 @@ class Endpoint:
             body, status, outcome = await self._answer(request), 200, "answered"
         except TokenRefused as found:
             sent = request.headers.get("authorization")
-            headers["WWW-Authenticate"] = self._identity.challenge(found, sent)
+            headers["WWW-Authenticate"] = self.identity.challenge(found, sent)
             refusal = [error("UNAUTHENTICATED", f"the token is refused: {found}")]
             body, status, outcome = _failed(refusal)
         except LogUnavailable:
@@ -94,15 +94,15 @@ class Endpoint:
         return Response(body, status, headers, f"{media}; charset=utf-8")
 
     async def _answer(self, request: Request) -> bytes:
-        caller = await self._identity.caller(_presented(request))
+        caller = await self.identity.caller(presented(request))
         if request.method == "HEAD":
             raise _NotGraphQL("METHOD_NOT_ALLOWED", "send GET or POST", 405, {"Allow": "GET, POST"})
         if request.method == "GET":
             parameters = _query_parameters(request)
         else:
-            parameters = await _body_parameters(request, self._hub.limits.body_bytes)
+            parameters = await _body_parameters(request, self.hub.limits.body_bytes)
         asked = _request(request, parameters)
-        return await answer(self._hub, caller, asked, _encode)
+        return await answer(self.hub, caller, asked, _encode)
 
 
 class _NotGraphQL(Exception):
@@ -118,7 +118,8 @@ class _NotGraphQL(Exception):
         self.headers = dict(headers or {})
 
 
-def _presented(request: Request) -> Presented:
+def presented(request: Request) -> Presented:
+    """What a request says of who makes it. Raises TokenRefused."""
     sent = request.headers.getlist("authorization")
     if len(sent) > 1:
         raise TokenRefused("`Authorization` is sent more than once")

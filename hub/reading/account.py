@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from authz.caller import Caller
 from hub.querylog.store import LogUnavailable, Store, Stored
 from hub.querylog.tables import HOLD, INDEX_RECORD
-from hub.reading.search import Page, Search, find, places
+from hub.reading.search import Page, Search, connected, find, places
 
 MOST_DAYS = 365
 """Days for which an access may be kept from those it is about, counted from today."""
@@ -38,10 +38,32 @@ async def own_accesses(
 
     Raises LogUnavailable.
     """
+    own = _own(pseudonym, search)
+    return await find(store, replace(own, found=_told(own)), first, before)
+
+
+async def page_of_own(
+    store: Store, pseudonym: str, search: Search, offset: int, most: int
+) -> tuple[int, list[Stored]]:
+    """How many such accesses there are, and a page of them, the newest first.
+
+    Raises LogUnavailable.
+    """
+    told = _told(_own(pseudonym, search)).subquery()
+    page = sa.select(told.c.idx).order_by(told.c.idx.desc()).offset(offset).limit(most)
+    async with connected(store.engine) as connection:
+        total = await connection.scalar(sa.select(sa.func.count()).select_from(told)) or 0
+        found = [int(row.idx) for row in await connection.execute(page)]
+    return total, list(reversed(await store.read(found)))
+
+
+def _own(pseudonym: str, search: Search) -> Search:
+    return replace(search, subject=bytes.fromhex(pseudonym), released=True)
+
+
+def _told(own: Search) -> sa.Select[tuple[int]]:
     later = sa.select(HOLD.c.idx).where(HOLD.c.until > round(time.time() * 1000))
-    own = replace(search, subject=bytes.fromhex(pseudonym), released=True)
-    told = places(own).where(INDEX_RECORD.c.idx.not_in(later))
-    return await find(store, replace(own, found=told), first, before)
+    return places(own).where(INDEX_RECORD.c.idx.not_in(later))
 
 
 def released_of(found: Stored, pseudonym: str) -> tuple[str, ...]:

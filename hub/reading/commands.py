@@ -30,11 +30,9 @@ from hub.querylog.tables import INDEX_RECORD
 from hub.reading.export import COLUMNS, FORMATS, csv_row, items_of
 from hub.reading.indicators import INDICATORS, chosen
 from hub.reading.report import Report, Reporting
-from hub.reading.search import Search, connected, find, milliseconds, places
+from hub.reading.search import READ, Search, connected, find, milliseconds, places
 from sources.fault import Fault, FaultyConfiguration
 
-READ = "READ"
-"""The kind of the events that say what was read by command."""
 OUTCOMES = ("decided", "closed", "brief")
 """What may become of a case, as events say it."""
 LEAST_REASON = 20

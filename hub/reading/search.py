@@ -23,6 +23,8 @@ MOST = 100
 """Records of one page."""
 SECONDS = 60.0
 """Seconds that a search or an indicator may take."""
+READ = "READ"
+"""The kind of the events that say what was read otherwise than by GraphQL."""
 UNDER_WAY = ("INTENT", "WITHDRAWN")
 """Kinds of records that are found by their operation only."""
 
