@@ -44,7 +44,7 @@ enabled = ["resident", "tax", "labour", "property", "benefits"]
 catalogue = "{catalogue}"
 
 [roles]
-identity = "resident"
+identity = "benefits"
 cases = "benefits"
 
 [register]

@@ -13,12 +13,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from prometheus_client import Counter, Histogram
-
 from hub.budget import Budgets
 from hub.cache import Answers, Given
 from hub.guard import Guard
-from schema.access import Health
+from hub.together import Outcome, SourceHealth, Together
 from schema.view import Answer, Failure, State
 from sources.adapter import (
     Adapter,
@@ -35,9 +33,6 @@ from sources.adapter import (
 from sources.declaration import Catalogue, Item, Subject
 
 _log = logging.getLogger("hub.gather")
-_CALLS = Counter("hub_source_calls", "Calls to sources", ["source", "state"])
-_SECONDS = Histogram("hub_source_seconds", "Seconds a call to a source took", ["source"])
-_BREACHES = Counter("hub_source_breaches", "Breaches of contract by kind", ["source", "kind"])
 
 TOLD = frozenset({"legal_basis", "case", "user"})
 """The parts of the context that an adapter may transmit, beside the purpose, unless it says less
@@ -75,14 +70,6 @@ class Gathered:
     calls: list[Call] = field(default_factory=list)
 
 
-@dataclass
-class SourceHealth:
-    """How a source answered last."""
-
-    state: Health = Health.UNTRIED
-    last_answered: datetime.datetime | None = None
-
-
 class Gatherer:
     """The enabled sources, each asked on its terms, and how they answered last."""
 
@@ -94,47 +81,67 @@ class Gatherer:
         kept: Answers | None = None,
     ) -> None:
         self._sources = catalogue.sources
+        self._told = {name: getattr(adapter, "told", TOLD) for name, adapter in adapters.items()}
         self._guards = {
             name: Guard(catalogue.sources[name], adapter) for name, adapter in adapters.items()
         }
-        self._told = {name: getattr(adapter, "told", TOLD) for name, adapter in adapters.items()}
+        self._together = {
+            name: Together(
+                catalogue.sources[name],
+                self._guards[name],
+                self._told[name] if getattr(adapter, "together", False) else None,
+            )
+            for name, adapter in adapters.items()
+        }
         self._budgets = budgets
         self._kept = kept
-        self.health = {name: SourceHealth() for name in catalogue.sources}
+        untried = {name: SourceHealth() for name in catalogue.sources}
+        self.health = untried | {name: one.health for name, one in self._together.items()}
 
     async def round(self, name: str, asks: Sequence[Ask], context: Context) -> Gathered:
         """Ask every source of a round at the same time, each once within its batch size.
 
         Nothing that was kept serves here: access rests on what is so now. Raises LogUnavailable.
         """
-        return await self._round(name, asks, context, None)
+        return await self._round(name, asks, context)
 
     async def data(self, number: int, asks: Sequence[Ask], context: Context) -> Gathered:
-        """The same for a round of data: what was kept serves where a source's terms say so."""
-        return await self._round(f"data {number}", asks, context, self._kept)
+        """The same for a round of data: what was kept serves where a source's terms say so.
+
+        What another operation is asking for just now will do too.
+        """
+        return await self._round(f"data {number}", asks, context, self._kept, join=True)
 
     async def _round(
-        self, name: str, asks: Sequence[Ask], context: Context, kept: Answers | None
+        self,
+        name: str,
+        asks: Sequence[Ask],
+        context: Context,
+        kept: Answers | None = None,
+        *,
+        join: bool = False,
     ) -> Gathered:
         gathered = Gathered()
         asked = [self._asked(ask, context) for ask in asks]
-        fresh = await asyncio.gather(
-            *(_fresh(given, ask.keys, kept) for given, ask in zip(asked, asks, strict=True))
-        )
+        fresh = await _fresh(asked, asks, kept)
         left = [
-            replace(ask, keys=tuple(key for key in ask.keys if (ask.source, key) not in found))
+            replace(ask, keys=tuple(key for key in ask.keys if key not in found)) if found else ask
             for ask, found in zip(asks, fresh, strict=True)
         ]
         over = await self._over(left, context)
-        results = await asyncio.gather(
-            *(
-                self._source(name, ask, given, kept, over.get(ask.source))
-                for ask, given in zip(left, asked, strict=True)
-            )
-        )
-        for ask, found, (answers, call) in zip(asks, fresh, results, strict=True):
-            gathered.answers |= found | answers
-            gathered.calls.append(replace(call, people=len(ask.keys)))
+        # All are asked before any is waited for.
+        sent = [
+            self._sent(ask, given, over.get(ask.source), join=join)
+            for ask, given in zip(left, asked, strict=True)
+        ]
+        try:
+            for ask, given, found, part in zip(asks, asked, fresh, sent, strict=True):
+                answers, call = await self._came(name, given, kept, part)
+                gathered.answers |= {(ask.source, key): one for key, one in found.items()}
+                gathered.answers |= answers
+                gathered.calls.append(replace(call, people=len(ask.keys)) if found else call)
+        finally:
+            await _give_up([future for part in sent for _, future in part.parts])
         return gathered
 
     def _asked(self, ask: Ask, context: Context) -> Given:
@@ -163,59 +170,78 @@ class Gatherer:
                 continue  # It is left alone, and what it is not asked does not count.
         return over
 
-    async def _source(
-        self, name: str, ask: Ask, given: Given, kept: Answers | None, over: OverBudget | None
-    ) -> tuple[dict[tuple[str, str], Answer], Call]:
-        started = time.perf_counter()
-        size = given.source.batch
+    def _sent(self, ask: Ask, given: Given, over: OverBudget | None, *, join: bool) -> _Sent:
+        """Ask a source for all of an ask, within its batch size."""
+        started, size = time.perf_counter(), given.source.batch
         batches = [ask.keys[start : start + size] for start in range(0, len(ask.keys), size)]
-        parts = await asyncio.gather(*(self._batch(given, keys, kept, over) for keys in batches))
+        parts = []
+        for keys in batches:
+            if over is None:
+                question = Question(given.subject, keys, given.items, given.context)
+                outcome = self._together[ask.source].ask(question, join=join)
+            else:
+                _log.warning("source failed: %s", over.reason, extra={"source": ask.source})
+                outcome = asyncio.get_running_loop().create_future()
+                outcome.set_result(Outcome(None, over, started))
+            parts.append((keys, outcome))
+        return _Sent(started, len(ask.keys), parts)
+
+    async def _came(
+        self, name: str, given: Given, kept: Answers | None, sent: _Sent
+    ) -> tuple[dict[tuple[str, str], Answer], Call]:
+        """The answers to an ask, and the account of it."""
+        source = given.source.name
         answers: dict[tuple[str, str], Answer] = {}
-        state, evidence = "OK", []
-        for part in parts:
+        state, evidence, ended = "OK", [], sent.started
+        for keys, future in sent.parts:
+            outcome = await future
+            part = await _part(given, keys, outcome, kept)
             answers |= part.answers
             state = part.failure or state
             evidence += [part.evidence] if part.evidence else []
-        elapsed = time.perf_counter() - started
-        _CALLS.labels(ask.source, state).inc()
-        _SECONDS.labels(ask.source).observe(elapsed)
-        took = round(elapsed * 1000, 3)
-        people = len(ask.keys)
-        call = Call(ask.source, name, len(ask.items), people, state, took, tuple(evidence))
-        return answers, call
-
-    async def _batch(
-        self, given: Given, keys: tuple[str, ...], kept: Answers | None, over: OverBudget | None
-    ) -> _Part:
-        source, health = given.source, self.health[given.source.name]
-        try:
-            if over is not None:
-                raise over
-            question = Question(given.subject, keys, given.items, given.context)
-            reply = await self._guards[source.name].ask(question)
-        except SourceError as error:
-            if not isinstance(error, OverBudget):
-                health.state = Health.FAILING
-            _log.warning("source failed: %s", error.reason, extra={"source": source.name})
-            if isinstance(error, ContractBroken):
-                _BREACHES.labels(source.name, "answer").inc()
-            failed = _failed(source.name, error)
-            answers = {(source.name, key): failed for key in keys}
-            return _Part(answers | await _standing_in(given, keys, kept, error), error.code)
-        health.state, health.last_answered = Health.UP, _now()
-        for kind, number in reply.breaches.items():
-            _BREACHES.labels(source.name, kind).inc(number)
-            extra = {"source": source.name, "kind": kind, "number": number}
-            _log.warning("source breaks its contract", extra=extra)
-        answers = await _answers(given, keys, reply, kept)
-        sound = all(answer.failure is None for answer in answers.values())
-        return _Part(answers, None if sound else ContractBroken.code, reply.evidence)
+            ended = max(ended, outcome.ended)
+        took = round((ended - sent.started) * 1000, 3)
+        items = len(given.items)
+        return answers, Call(source, name, items, sent.people, state, took, tuple(evidence))
 
     async def close(self) -> None:
         """Close every adapter, and what was kept."""
-        await asyncio.gather(*(guard.close() for guard in self._guards.values()))
+        await asyncio.gather(*(one.close() for one in self._together.values()))
         if self._kept is not None:
             await self._kept.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What a source was asked in a round, and what will come of it: since when, of how many."""
+
+    started: float
+    people: int
+    parts: list[tuple[tuple[str, ...], asyncio.Future[Outcome]]]
+
+
+async def _give_up(futures: Sequence[asyncio.Future[Outcome]]) -> None:
+    """Give up what nobody waits for any more, and see its calls end."""
+    left = [future for future in futures if not future.done()]
+    for future in left:
+        future.cancel()
+    if left:
+        await asyncio.wait(left)
+
+
+async def _part(
+    given: Given, keys: tuple[str, ...], outcome: Outcome, kept: Answers | None
+) -> _Part:
+    """What one call gave for these keys."""
+    source, error = given.source.name, outcome.error
+    if outcome.reply is None:
+        error = error or SourceUnavailable("nothing came")
+        failed = _failed(source, error)
+        answers = {(source, key): failed for key in keys}
+        return _Part(answers | await _standing_in(given, keys, kept, error), error.code)
+    answers = await _answers(given, keys, outcome.reply, kept)
+    sound = all(answer.failure is None for answer in answers.values())
+    return _Part(answers, None if sound else ContractBroken.code, outcome.reply.evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,16 +281,25 @@ def _answered(source: str, record: Record | None, at: datetime.datetime, age: in
 
 
 async def _fresh(
-    given: Given, keys: Sequence[str], kept: Answers | None
-) -> dict[tuple[str, str], Answer]:
-    """What need not be asked, as it is fresh enough by the source's terms."""
+    asked: Sequence[Given], asks: Sequence[Ask], kept: Answers | None
+) -> list[dict[str, Answer]]:
+    """What need not be asked, as it is fresh enough by the source's terms; by ask and key."""
+    if kept is None or all(given.source.terms.fresh is None for given in asked):
+        return [{} for _ in asks]
+    return list(
+        await asyncio.gather(
+            *(_fresh_of(given, ask.keys, kept) for given, ask in zip(asked, asks, strict=True))
+        )
+    )
+
+
+async def _fresh_of(given: Given, keys: Sequence[str], kept: Answers) -> dict[str, Answer]:
     source, within = given.source.name, given.source.terms.fresh
-    if kept is None or within is None:
+    if within is None:
         return {}
     found = await kept.find(given, keys, within)
     return {
-        (source, key): _answered(source, entry.record, entry.at, entry.age)
-        for key, entry in found.items()
+        key: _answered(source, entry.record, entry.at, entry.age) for key, entry in found.items()
     }
 
 

@@ -97,6 +97,7 @@ class GraphqlAdapter:
     def __init__(self, source: Source) -> None:
         self._table = table = GraphqlTable.model_validate(source.adapter_table)
         self.told = told_of(table)
+        self.together = table.context.operation is None
         self._limits = source.terms.limits
         self._items = {item.name: item for item in source.items}
         self._formats = replace(table.formats, rows=self._limits.rows)

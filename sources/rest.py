@@ -111,6 +111,7 @@ class RestAdapter:
         self._table = table = self.table.model_validate(source.adapter_table)
         self._path = table.path
         self.told = told_of(table)
+        self.together = table.context.operation is None
         self._limits = source.terms.limits
         self._items = {item.name: item for item in source.items}
         rows = self._limits.rows

@@ -84,6 +84,7 @@ class SqlAdapter:
     def __init__(self, source: Source) -> None:
         self._table = table = SqlTable.model_validate(source.adapter_table)
         self.told: frozenset[str] = frozenset()
+        self.together = True
         self._items = {item.name: item for item in source.items}
         self._prepared = functools.lru_cache(maxsize=256)(self._prepare)
         url = sa.make_url(expand(table.url))
