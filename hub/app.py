@@ -36,6 +36,7 @@ from hub.operation import Hub
 from hub.oversight.ledger import Ledger
 from hub.oversight.seal import Seal
 from hub.places import Places
+from hub.projecting.compiled import Projections
 from hub.querylog.checkpoint import Checkpoints
 from hub.querylog.keeper import Keeper
 from hub.querylog.keys import key_faults, read_keys
@@ -214,6 +215,7 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
                 schema=plans.schema,
                 register=plans.register,
                 documents=Documents(plans.schema.graphql, settings.limits),
+                projections=Projections(plans.schema),
                 visibility=Visibility(plans.schema, plans.register),
                 trusted=Trusted(settings.documents, plans.manifest),
                 gatherer=gatherer,

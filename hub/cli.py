@@ -83,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     explaining.add_argument("--purpose", required=True, help="code of the purpose")
     explaining.add_argument("--operation", help="name of the operation, where there are several")
     explaining.add_argument("--json", action="store_true", help="print JSON")
+    explaining.add_argument(
+        "--code", action="store_true", help="print the code that it is compiled to"
+    )
     explaining.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
     explaining.set_defaults(run="explain")
 

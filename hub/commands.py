@@ -13,6 +13,7 @@ import uvicorn
 
 from authz.register import Purpose
 from hub import demo, logs, purposes, tables
+from hub import explain as explaining
 from hub.app import Plans, application, read_plans
 from hub.config import PurposeRegister, Settings, read_settings
 from hub.errors import RequestRefused
@@ -91,7 +92,7 @@ def _purposes_diff(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def run_explain(options: argparse.Namespace) -> int:
-    """Print what would be decided and asked for a query; 1 if an item is denied."""
+    """Print what would be decided and asked for a query, 1 if an item is denied; or its code."""
     settings = read_settings(options.config)
     plans = read_plans(settings, environment=False)
     purpose = _purpose(plans, options.purpose)
@@ -99,6 +100,9 @@ def run_explain(options: argparse.Namespace) -> int:
         return 2
     try:
         text = sys.stdin.read() if str(options.query) == "-" else options.query.read_text()
+        if options.code:
+            print(explaining.code(plans, settings.limits, text, options.operation))
+            return 0
         found = explain(plans, settings.limits, purpose, text, options.operation)
     except OSError as error:
         print(f"`{options.query}` cannot be read: {error.strerror}", file=sys.stderr)

@@ -44,7 +44,7 @@ KEPT = 500_000
 """Characters of documents kept parsed and validated; the least recently used goes first."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Document:
     """A valid document. `hash` is of its text without literals, so that it tells nobody's id.
 

@@ -17,6 +17,8 @@ from hub.documents import Documents
 from hub.links import Slot, links, scheduled
 from hub.officials import Officials
 from hub.plan import Subjects, make_plan
+from hub.projecting.compiled import compiled
+from hub.projecting.shape import NotCompiled, conditions
 from hub.relate import lookups
 from hub.rounds import Reach, layered, wanted
 
@@ -86,6 +88,22 @@ def explain(
         for number, slot in enumerate(slots, start=before + 1):
             steps += _calls(f"data {number}{when}", slot)
     return Explanation(decisions, tuple(steps))
+
+
+def code(plans: Plans, limits: Limits, text: str, operation_name: str | None = None) -> str:
+    """The code that an operation is compiled to, or why it is executed by graphql-core.
+
+    The variables of its `@skip` and `@include` are taken to be true. Raises RequestRefused.
+    """
+    document = Documents(plans.schema.graphql, limits).read(text, plans.schema.graphql)
+    plan = make_plan(plans.schema, document, document.operation(operation_name))
+    try:
+        if not plan.roots:
+            raise NotCompiled("it touches no data item")
+        flags = dict.fromkeys(conditions(document, plan.operation), True)
+        return compiled(plans.schema, plan, flags).source
+    except NotCompiled as reason:
+        return f"executed by graphql-core because {reason}"
 
 
 def _calls(name: str, slot: Slot) -> Iterator[Step]:

@@ -14,6 +14,7 @@ from hub.gather import Call, Gatherer
 from hub.officials import Officials
 from hub.oversight.ledger import Ledger
 from hub.project import Projected
+from hub.projecting.compiled import Projections
 from hub.querylog.record import Log
 from hub.trusted import Sent, Trusted
 from hub.visible import Visibility
@@ -46,6 +47,7 @@ class Hub:
     schema: HubSchema
     register: Register
     documents: Documents
+    projections: Projections
     visibility: Visibility
     trusted: Trusted
     gatherer: Gatherer

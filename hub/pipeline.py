@@ -93,7 +93,9 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
             await ask_waiting(
                 Asking(hub, admitted, relation, entry, request.withhold), settled, view
             )
-        projected = project(hub.schema.graphql, plan, request.variables, Reading(view, about))
+        projected = hub.projections.project(
+            plan, request.variables, variables, Reading(view, about)
+        )
         body = encode(projected, concealed.shown(entry.calls), reduced(verdict))
         await meet(allowed, about, Released(entry.operation, request.reason, view))
         codes, unreached = projected.codes, relation.unreached

@@ -80,9 +80,9 @@ class Root:
         return bool(self.case)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
-    """What an operation asks for; without roots it touches no data item.
+    """What an operation asks for; without roots it touches no data item. It is equal to no other.
 
     `introspects`: it asks what the schema is, by `__schema` or `__type`. `acts` are the fields by
     which people approve, review and are told.

@@ -57,10 +57,10 @@ def project(
     )
     if is_awaitable(result) or not isinstance(result, ExecutionResult):
         raise TypeError("projection does no I/O, so no resolver may be asynchronous")
-    return Projected(result.data, tuple(_masked(found) for found in result.errors or ()))
+    return Projected(result.data, tuple(masked(found) for found in result.errors or ()))
 
 
-def _masked(found: GraphQLError) -> GraphQLError:
+def masked(found: GraphQLError) -> GraphQLError:
     """The error, or an anonymous one where the hub itself failed: its text may be personal."""
     original = found.original_error
     if original is None or isinstance(original, GraphQLError):

@@ -10,7 +10,7 @@ from typing import Any
 import strawberry
 from strawberry import UNSET
 
-from schema.needs import Counted, Covered, Items, Listed, needing
+from schema.needs import Counted, Covered, Items, Listed, ReadsItem, ReadsRows, needing
 from schema.provenance import Provenance
 from schema.scalars import Month, Won
 from schema.selecting import COUNT, ROWS, chosen, order_type, sorted_by, where_type
@@ -64,7 +64,8 @@ def _leaf(item: Item) -> tuple[Any, Any]:
 
     description = f"{item.description}.\n\nData item `{item.name}`, {item.category}"
     description += f", a {item.per}." if item.per else "."
-    return _PYTHON_TYPES[item.type] | None, needing(Items((item.name,)), read, description)
+    field = needing(Items((item.name,)), read, description, ReadsItem(item))
+    return _PYTHON_TYPES[item.type] | None, field
 
 
 def record_types(catalogue: Catalogue) -> dict[str, Any]:
@@ -166,6 +167,9 @@ def _list_fields(
     names = tuple(item.name for item in items)
     counted = f"Number of rows: {description}.\n\nIt is counted by `{names[0]}`."
     return (
-        (list[row_type] | None, needing(Listed(names), read, f"{description}.")),  # type: ignore[valid-type]
+        (
+            list[row_type] | None,  # type: ignore[valid-type]
+            needing(Listed(names), read, f"{description}.", ReadsRows(tuple(items))),
+        ),
         (int | None, needing(Counted(names), count, counted)),
     )

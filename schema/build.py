@@ -69,13 +69,17 @@ class Need:
 
 @dataclass(frozen=True)
 class HubSchema:
-    """The executable schema, and what every field of a person or a case needs."""
+    """The executable schema, and what every field of a person or a case needs.
+
+    `made` is the schema as Strawberry has it.
+    """
 
     graphql: GraphQLSchema
     needs: Mapping[tuple[str, str], Need]
     catalogue: Catalogue
     sdl: str
     so_far: Need
+    made: strawberry.Schema
 
     @cached_property
     def derivations(self) -> frozenset[str]:
@@ -112,7 +116,7 @@ def build(catalogue: Catalogue) -> HubSchema:
     _check_places(catalogue, marks)
     needs = {field: _need(catalogue, mark) for field, mark in marks.items()}
     so_far = _need(catalogue, so_far_needs(the_book()))
-    return HubSchema(graphql, needs, catalogue, schema.as_str(), so_far)
+    return HubSchema(graphql, needs, catalogue, schema.as_str(), so_far, schema)
 
 
 def _marks(schema: GraphQLSchema) -> dict[tuple[str, str], Needs]:

@@ -12,7 +12,10 @@ from typing import Any, Literal
 
 import strawberry
 
+from sources.declaration import Item
+
 KEY = "needs"
+READS = "reads"
 MEMBERS = "household.members.id"
 """The place of the item that leads to the members of a household."""
 
@@ -103,6 +106,30 @@ class Acts:
     relations: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class ReadsItem:
+    """The resolver gives an item of the record or row that it is a field of, and nothing else."""
+
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class ReadsPlace:
+    """The resolver gives what stands at a place of what its object is of, and nothing else."""
+
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadsRows:
+    """The resolver gives the rows of an agency's list of these columns, by its arguments."""
+
+    columns: tuple[Item, ...]
+
+
+Reads = ReadsItem | ReadsPlace | ReadsRows
+"""What a resolver does, where it does no more than read, so that many can be read at once."""
+
 Inputs = Place | Area | Items
 Needs = (
     Place | Area | Rows | Items | Listed | Counted | Leads | Covered | OfHousehold | Derived | Acts
@@ -110,12 +137,14 @@ Needs = (
 Group = Literal["recipient", "applicant", "member", "case"]
 
 
-def needing(needs: Needs, resolver: Callable[..., Any], description: str) -> Any:
+def needing(
+    needs: Needs, resolver: Callable[..., Any], description: str, reads: Reads | None = None
+) -> Any:
     """A Strawberry field with its mark. Its type is the class annotation's."""
     return strawberry.field(
         resolver=resolver,
         description=description,
-        metadata={KEY: needs},
+        metadata={KEY: needs, READS: reads},
     )
 
 
@@ -125,7 +154,7 @@ def at(place: str, description: str) -> Any:
     def read(self: Any) -> Any:
         return self.read(place)
 
-    return needing(Place(place), read, description)
+    return needing(Place(place), read, description, ReadsPlace(place))
 
 
 def covered(description: str) -> Any:

@@ -21,6 +21,7 @@ from hub.oversight.ledger import Ledger
 from hub.oversight.seal import Seal
 from hub.pipeline import answer
 from hub.project import Projected
+from hub.projecting.compiled import Projections
 from hub.querylog.quota import Quota
 from hub.querylog.record import Log, Pseudonyms
 from hub.querylog.store import Store
@@ -107,6 +108,7 @@ def hub_over(store: Store, agencies: Mapping[str, Agency], register: Register = 
         schema=SCHEMA,
         register=register,
         documents=Documents(SCHEMA.graphql, Limits()),
+        projections=Projections(SCHEMA),
         visibility=Visibility(SCHEMA, register),
         trusted=Trusted(TrustedDocuments(), {}),
         gatherer=Gatherer(CATALOGUE, agencies),

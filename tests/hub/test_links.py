@@ -19,6 +19,7 @@ from hub.errors import RequestRefused
 from hub.explain import explain
 from hub.gather import Ask, Gatherer
 from hub.links import Link, links, scheduled
+from hub.projecting.compiled import Projections
 from hub.querylog.quota import Quota
 from hub.querylog.record import Log, Pseudonyms
 from hub.querylog.store import Store
@@ -112,6 +113,7 @@ def over(store: Store, schema: HubSchema, register: Register) -> Any:
             register=more.get("register", register),
             schema=schema,
             documents=Documents(schema.graphql, Limits()),
+            projections=Projections(schema),
             visibility=Visibility(schema, register),
             gatherer=Gatherer(schema.catalogue, agencies),
             log=Log(store, Quota(store.engine), Pseudonyms(b"key"), schema.catalogue),

@@ -1,0 +1,138 @@
+"""What compiled projections call while they run: coercion, errors at their paths, slow reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLLeafType,
+    Undefined,
+    located_error,
+)
+from graphql.pyutils import is_iterable
+
+from schema.whole import NotWhole
+from sources.adapter import BROKEN
+
+Path = tuple[Any, str | int] | None
+"""A place in the response: the place it is in, and its key or index there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What of Strawberry's `Info` the resolvers read."""
+
+    context: Any
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of a projection: what it reads from, its arguments by field, and its errors."""
+
+    info: Info
+    arguments: Sequence[Mapping[str, Any]]
+    errors: list[GraphQLError] = field(default_factory=list)
+
+    def null(self, error: Exception, nodes: Sequence[FieldNode], path: Path) -> None:
+        """Note the error of a field that may be null; it is null then."""
+        self.errors.append(at_path(error, nodes, path))
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A leaf that can be read by itself; without `read`, the place of what is read after."""
+
+    key: str
+    nodes: Sequence[FieldNode]
+    read: Callable[[Any], Any] | None
+    coerce: Callable[[Any], Any]
+    required: bool
+
+
+def one_by_one(out: dict[str, Any], it: Any, path: Path, run: Run, leaves: Sequence[Leaf]) -> None:
+    """Read leaves each by itself, so that each has its value or its error."""
+    for leaf in leaves:
+        out[leaf.key] = None
+        if leaf.read is None:
+            continue
+        try:
+            out[leaf.key] = leaf.coerce(leaf.read(it))
+        except Exception as error:
+            if leaf.required:
+                raise at_path(error, leaf.nodes, (path, leaf.key)) from error
+            run.null(error, leaf.nodes, (path, leaf.key))
+
+
+def rows_one_by_one(
+    values: Any, path: Path, run: Run, leaves: Sequence[Leaf]
+) -> list[dict[str, Any]] | None:
+    """Read the leaves of every row each by itself."""
+    if values is None:
+        return None
+    rows: list[dict[str, Any]] = []
+    for index, value in enumerate(values):
+        rows.append({})
+        one_by_one(rows[-1], value, (path, index), run, leaves)
+    return rows
+
+
+def at_path(error: Exception, nodes: Sequence[FieldNode], path: Path) -> GraphQLError:
+    """The error with its place in the document and in the response."""
+    keys: list[str | int] = []
+    while path is not None:
+        path, key = path
+        keys.append(key)
+    return located_error(error, list(nodes), keys[::-1])
+
+
+def sound(value: Any) -> Any:
+    """The value; raises it where it is an error. GraphQL takes an error for a raised one."""
+    if isinstance(value, Exception):
+        raise value
+    return value
+
+
+def required(value: Any) -> Any:
+    """The value of a field that may not be null. Raises TypeError."""
+    if value is None:
+        raise TypeError("a field that may not be null is")
+    return sound(value)
+
+
+def listed(value: Any) -> Any:
+    """The values of a list. Raises TypeError."""
+    if not is_iterable(value):
+        raise TypeError("the value of a list is none")
+    return value
+
+
+def coercion(kind: GraphQLLeafType, *, may_be_null: bool) -> Callable[[Any], Any]:
+    """How a value of a scalar or an enum is put into the response."""
+    known: dict[Any, Any] = {}
+    if isinstance(kind, GraphQLEnumType):
+        members = {value.value for value in kind.values.values()}
+        known = {of: kind.coerce_output_value(of) for of in members if isinstance(of, Enum)}
+
+    def coerce(value: Any) -> Any:
+        if value is None:
+            if may_be_null:
+                return None
+            raise TypeError("a field that may not be null is")
+        if value is BROKEN:
+            raise NotWhole
+        if isinstance(value, Exception):
+            raise value
+        if isinstance(value, Enum) and value in known:
+            return known[value]
+        coerced = kind.coerce_output_value(value)
+        if coerced is None or coerced is Undefined:
+            raise TypeError("a value that is there is put as none")
+        return coerced
+
+    return coerce
