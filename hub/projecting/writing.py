@@ -256,7 +256,7 @@ class Writer:
         """The name of what puts a value of a scalar or an enum into the response."""
         named, required = get_named_type(kind), isinstance(kind, GraphQLNonNull)
         assert is_leaf_type(named)  # noqa: S101 - asked for of no other
-        name = f"{'a' if required else 'as'}_{_checked(named.name)}"
+        name = f"as_{'required_' if required else ''}{_checked(named.name)}"
         if name not in self.constants:
             self.constants[name] = coercion(named, may_be_null=not required)
         return name
