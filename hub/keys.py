@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import defaultdict
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -82,12 +82,12 @@ class KeySets:
 
     def _may_fetch(self, issuer: Issuer) -> bool:
         last = self._fetched.get(issuer.issuer)
-        return last is None or time.monotonic() - last >= self._refetch_after
+        return last is None or monotonic() - last >= self._refetch_after
 
     async def _read(self, issuer: Issuer) -> KeySet:
         if not self._may_fetch(issuer):
             raise TokenRefused(_NOT_TO_BE_HAD)
-        self._fetched[issuer.issuer] = time.monotonic()
+        self._fetched[issuer.issuer] = monotonic()
         try:
             if issuer.keys is None:
                 content = await self._get(await self._discovered(issuer.issuer))
