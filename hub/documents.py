@@ -11,9 +11,9 @@ import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphql import (
     DocumentNode,
@@ -40,6 +40,9 @@ from graphql.language import FloatValueNode, IntValueNode, StringValueNode
 from hub.config import Limits
 from hub.errors import RequestRefused, error, refused
 
+if TYPE_CHECKING:
+    from hub.plan import Plan
+
 KEPT = 500_000
 """Characters of documents kept parsed and validated; the least recently used goes first."""
 
@@ -49,12 +52,14 @@ class Document:
     """A valid document. `hash` is of its text without literals, so that it tells nobody's id.
 
     `sha256` is of its whole text, normalised: a manifest knows it by that. It is never logged.
+    `plans` are those made of its operations so far, by the names they were asked by.
     """
 
     ast: DocumentNode
     hash: str
     operations: Mapping[str | None, OperationDefinitionNode]
     fragments: Mapping[str, FragmentDefinitionNode]
+    plans: dict[str | None, Plan] = field(default_factory=dict)
 
     @cached_property
     def sha256(self) -> str:  # noqa: D102 - described with the class

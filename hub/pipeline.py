@@ -16,7 +16,7 @@ from hub.links import follow, links, scheduled
 from hub.operation import Encode, Hub, Request
 from hub.oversight.acts import act
 from hub.oversight.allowances import Released, allowances, meet
-from hub.plan import Plan, make_plan, subjects
+from hub.plan import Plan, plan_of, subjects
 from hub.project import Reading, project
 from hub.querylog.record import Because, reduced
 from hub.relate import Relating, lookups, relate
@@ -30,7 +30,7 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
     catalogue, limits = hub.schema.catalogue, hub.limits
     shown = hub.visibility.to(caller, request.purpose)
     document = hub.documents.read(hub.trusted.text(request.sent), shown)
-    plan = make_plan(hub.schema, document, document.operation(request.operation_name))
+    plan = plan_of(hub.schema, document, request.operation_name)
     purpose = hub.register.purposes.get(request.purpose or "")
     about = About(hub.schema, shown, hub.register, hub.documents, hub.gatherer, caller, purpose)
     if plan.acts:

@@ -144,6 +144,14 @@ def make_plan(schema: HubSchema, document: Document, operation: OperationDefinit
     return Plan(operation, document, tuple(roots), introspects, tuple(acts))
 
 
+def plan_of(schema: HubSchema, document: Document, name: str | None) -> Plan:
+    """The plan of the operation of a name, made once for a document. Raises RequestRefused."""
+    plan = document.plans.get(name)
+    if plan is None:
+        plan = document.plans[name] = make_plan(schema, document, document.operation(name))
+    return plan
+
+
 def subjects(plan: Plan, schema: HubSchema, variables: VariableValues) -> Subjects:
     """Whom the operation names, with these variables. Raises RequestRefused."""
     query = schema.graphql.query_type

@@ -16,7 +16,7 @@ import pytest
 from hub.config import Limits
 from hub.documents import Documents, variable_values
 from hub.errors import RequestRefused
-from hub.plan import Plan, make_plan
+from hub.plan import Plan, make_plan, plan_of
 from hub.project import Projected, Reading, project
 from hub.projecting.compiled import KEPT, Compiled, Projections
 from hub.projecting.shape import NotCompiled
@@ -167,6 +167,14 @@ def test_every_condition_has_a_projection_of_its_own() -> None:
         expected, found = both(text, {"v": skipped}, known(tax={"arrears": 5}))
         assert found == expected
         assert ("arrears" in found[0]) is not skipped
+
+
+def test_a_document_is_planned_once_and_so_compiled_once() -> None:
+    document = DOCUMENTS.read("query A { recipient(id: 1) { id } } query B { sources { name } }")
+    plan = plan_of(SCHEMA, document, "A")
+    assert plan_of(SCHEMA, document, "A") is plan
+    assert plan_of(SCHEMA, document, "B") is not plan
+    assert PROJECTIONS.of(plan, {}) is PROJECTIONS.of(plan_of(SCHEMA, document, "A"), {})
 
 
 def test_no_more_projections_are_kept_than_are_said() -> None:
