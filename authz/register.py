@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import sys
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -81,11 +82,11 @@ class Selection(_Strict):
     categories: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
 
-    def reason(self, item: Item) -> str | None:
+    def reason(self, item: Item, *, by_category: bool = True) -> str | None:
         """How the selection names the item, None where it does not."""
         if item.name in self.items:
             return f"item `{item.name}`"
-        if item.category in self.categories:
+        if by_category and item.category in self.categories:
             return f"category `{item.category}`"
         if item.source in self.sources:
             return f"source `{item.source}`"
@@ -93,8 +94,7 @@ class Selection(_Strict):
 
     def grant(self, item: Item) -> str | None:
         """How it allows the item: what is more sensitive than its category, not through that."""
-        selection = self.model_copy(update={"categories": ()}) if item.is_apart else self
-        return selection.reason(item)
+        return self.reason(item, by_category=not item.is_apart)
 
 
 class Naming(Selection):
@@ -494,7 +494,7 @@ def _compile(code: str, tables: Mapping[str, _Table], catalogue: Catalogue) -> P
     table = tables[code]
     line = [(name, tables[name]) for name in _line(code, tables)]
     decisions = {item.name: _decide_item(code, item, line) for item in catalogue.items.values()}
-    conditions = _conditions(line, catalogue)
+    conditions = _conditions(line, catalogue, decisions)
     for name, under in conditions.items():
         if decisions[name].allowed:
             rule = "; ".join((decisions[name].rule, *(condition.text for condition in under)))
@@ -522,17 +522,12 @@ def _compile(code: str, tables: Mapping[str, _Table], catalogue: Catalogue) -> P
             if any(table.prohibit.reason(item) for _, table in line)
         ),
         conditions=conditions,
-        uses={
-            use: {
-                item.name: _decide_use(code, use, item, line) for item in catalogue.items.values()
-            }
-            for use in USES
-        },
+        uses={use: _Used(code, use, line, catalogue) for use in USES},
     )
 
 
 def _conditions(
-    line: list[tuple[str, _Table]], catalogue: Catalogue
+    line: list[tuple[str, _Table]], catalogue: Catalogue, decisions: Mapping[str, Decision]
 ) -> dict[str, tuple[Condition, ...]]:
     """The conditions on every item. That a source has a record rests on what all its items do."""
     found: dict[str, tuple[Condition, ...]] = {}
@@ -542,7 +537,7 @@ def _conditions(
         conditions = tuple(each.only_if for each in restrictions if each.reason(item))
         if conditions:
             found[item.name] = conditions
-        if not item.is_exists and _decide_item("", item, line).allowed:
+        if not item.is_exists and decisions[item.name].allowed:
             exists = exists_name(item)
             before = shared.get(exists, conditions)
             shared[exists] = tuple(each for each in before if each in conditions)
@@ -552,18 +547,36 @@ def _conditions(
     return found
 
 
-def _decide_use(code: str, use: str, item: Item, line: list[tuple[str, _Table]]) -> Decision:
+class _Used(dict[str, Decision]):
+    """Decisions on one use by item. Few items are named: denials of the others are made as asked.
+
+    Invariant: what nobody names is denied.
+    """
+
+    def __init__(
+        self, code: str, use: str, line: list[tuple[str, _Table]], catalogue: Catalogue
+    ) -> None:
+        decided = ((item.name, _decide_use(use, item, line)) for item in catalogue.items.values())
+        super().__init__((name, decision) for name, decision in decided if decision is not None)
+        self._code, self._use = code, use
+
+    def __missing__(self, item: str) -> Decision:
+        remedy = f"do not {self._use} by `{item}`, or ask under a purpose that allows it"
+        rule = f"`{self._code}` does not name it to {self._use} by"
+        return Decision(item, False, rule, remedy, use=self._use)
+
+
+def _decide_use(use: str, item: Item, line: list[tuple[str, _Table]]) -> Decision | None:
     """Invariant: forbid wins, and leave to return an item is none to use it otherwise."""
     for name, table in line:
         if reason := table.prohibit.reason(item):
             rule = f"`{name}` prohibits {reason}"
-            return Decision(item.name, False, rule, f"do not {use} by `{item.name}`", use=use)
+            return _decided(item.name, False, rule, f"do not {use} by `{item.name}`", use=use)
     for name, table in line:
         selection: Selection = getattr(table.use, use)
         if reason := selection.reason(item):
-            return Decision(item.name, True, f"`{name}` allows {reason} to {use} by", "", use=use)
-    remedy = f"do not {use} by `{item.name}`, or ask under a purpose that allows it"
-    return Decision(item.name, False, f"`{code}` does not name it to {use} by", remedy, use=use)
+            return _decided(item.name, True, f"`{name}` allows {reason} to {use} by", "", use=use)
+    return None
 
 
 def _decide_derivations(line: list[tuple[str, _Table]]) -> Iterator[tuple[str, Decision]]:
@@ -583,14 +596,22 @@ def _decide_item(code: str, item: Item, line: list[tuple[str, _Table]]) -> Decis
     for name, table in line:
         if reason := table.prohibit.reason(item):
             rule = f"`{name}` prohibits {reason}"
-            return Decision(item.name, False, rule, f"leave `{item.name}` out")
+            return _decided(item.name, False, rule, f"leave `{item.name}` out")
     for name, table in line:
         for reduction in table.reduce:
             if reason := reduction.grant(item):
                 rule = f"`{name}` allows {reason}, reduced: {reduction.to.text}"
-                return Decision(item.name, True, rule, "", reduction.to)
+                return _decided(item.name, True, rule, "", reduction.to)
     for name, table in line:
         if reason := table.allow.grant(item):
-            return Decision(item.name, True, f"`{name}` allows {reason}", "")
+            return _decided(item.name, True, f"`{name}` allows {reason}", "")
     remedy = f"leave `{item.name}` out, or ask under a purpose that names it"
-    return Decision(item.name, False, f"`{code}` does not name it", remedy)
+    return _decided(item.name, False, f"`{code}` does not name it", remedy)
+
+
+def _decided(
+    item: str, allowed: bool, rule: str, remedy: str, transform: Transform | None = None,
+    use: str | None = None,
+) -> Decision:  # fmt: skip
+    """A decision whose texts are kept once: they recur with items, uses and purposes."""
+    return Decision(item, allowed, sys.intern(rule), sys.intern(remedy), transform, use)

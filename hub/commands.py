@@ -12,8 +12,8 @@ from pathlib import Path
 import uvicorn
 
 from authz.register import Purpose
-from hub import demo, logs, purposes, tables
 from hub import explain as explaining
+from hub import logs, purposes, tables
 from hub.app import Plans, application, read_plans
 from hub.config import PurposeRegister, Settings, read_settings
 from hub.errors import RequestRefused
@@ -210,6 +210,8 @@ def _print_explanation(found: Explanation, legal_basis: str) -> None:
 
 def run_demo(options: argparse.Namespace) -> int:
     """Run the demo until it is stopped."""
+    from hub import demo  # noqa: PLC0415 - what it needs would only make `hub serve` larger
+
     logs.set_up(logging.WARNING)
     return demo.run(
         demo.Options(

@@ -11,6 +11,8 @@ import datetime
 import functools
 import os
 import re
+import threading
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 _THREADS = 4
 """Most deliveries read at the same time: reading takes the processor, not the wire."""
 _MEMORY = "512MB"
-"""Most memory that reading one agency's deliveries takes."""
+"""Most memory that reading deliveries takes, of all agencies together."""
 _WRITTEN = {"YYYY-MM-DD": "%Y-%m-%d", "YYYYMMDD": "%Y%m%d"}
 _FILES = re.compile(r"[\w.-]*\{date\}[\w.-]*\Z")
 
@@ -74,6 +76,53 @@ class FileTable(Written):
     lists: dict[str, Rows] = Field(default_factory=dict)
 
 
+class Reader:
+    """The one DuckDB that reads every agency's deliveries: one for each would take memory only."""
+
+    def __init__(self) -> None:
+        self.database: DuckDBPyConnection | None = None
+        self._folders = Counter[str]()
+        self._lock = threading.Lock()
+
+    def join(self, folder: Path) -> None:
+        """Let deliveries in a folder be read."""
+        with self._lock:
+            if not self._folders[str(folder)]:
+                self.database = None  # What may be read is locked as soon as it is opened.
+            self._folders[str(folder)] += 1
+
+    def leave(self, folder: Path) -> None:
+        """No longer let it be read. Cursors taken go on until they are closed."""
+        with self._lock:
+            self._folders[str(folder)] -= 1
+            if not self._folders[str(folder)]:
+                del self._folders[str(folder)]
+                self.database = None
+
+    def open(self) -> DuckDBPyConnection:
+        """The database, opened at the first question: it is heavy."""
+        with self._lock:
+            if self.database is None:
+                self.database = self._opened()
+            return self.database
+
+    def _opened(self) -> DuckDBPyConnection:
+        import duckdb  # noqa: PLC0415 - only where a delivery is read
+
+        # Whoever asks reads by itself: more threads take more memory than time.
+        database = duckdb.connect(config={"threads": 1, "memory_limit": _MEMORY})
+        # Invariant: nothing is read but deliveries, and nothing is written or fetched.
+        database.execute("SET autoinstall_known_extensions = false")
+        database.execute("SET temp_directory = ''")
+        database.execute("SET allowed_directories = $folders", {"folders": list(self._folders)})
+        database.execute("SET enable_external_access = false")
+        database.execute("SET lock_configuration = true")
+        return database
+
+
+READER = Reader()
+
+
 class FileAdapter:
     """Reads one agency's deliveries, on threads of its own."""
 
@@ -104,26 +153,9 @@ class FileAdapter:
         formats = replace(table.formats, rows=self._rows)
         self._formats = replace(formats, numbers="text") if table.format == "csv" else formats
         self._decoder = functools.lru_cache(maxsize=256)(self._make_decoder)
-        self._threads = min(source.terms.pool.connections, _THREADS)
-        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix=f"file-{source.name}")
-
-    @functools.cached_property
-    def _database(self) -> DuckDBPyConnection:
-        """DuckDB, in memory and bounded, opened at the first question: it is heavy."""
-        import duckdb  # noqa: PLC0415 - only where a delivery is read
-
-        bounds: dict[str, Any] = {"threads": self._threads, "memory_limit": _MEMORY}
-        database = duckdb.connect(config=bounds)
-        # Invariant: nothing is read but deliveries, and nothing is written or fetched.
-        database.execute("SET autoinstall_known_extensions = false")
-        database.execute("SET temp_directory = ''")
-        database.execute("SET allowed_directories = [$folder]", {"folder": str(self._folder)})
-        database.execute("SET enable_external_access = false")
-        database.execute("SET lock_configuration = true")
-        return database
-
-    def _cursor(self) -> DuckDBPyConnection:
-        return self._database.cursor()
+        threads = min(source.terms.pool.connections, _THREADS)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"file-{source.name}")
+        READER.join(self._folder)
 
     def _make_decoder(self, names: tuple[str, ...]) -> Decoder:
         return decoder([self._items[name] for name in names], self._formats)
@@ -131,7 +163,10 @@ class FileAdapter:
     async def ask(self, question: Question) -> Reply:
         """Ask once; a question given up is given up in DuckDB too."""
         loop = asyncio.get_running_loop()
-        cursor = await loop.run_in_executor(self._pool, self._cursor)
+        database = READER.database
+        if database is None:
+            database = await loop.run_in_executor(self._pool, READER.open)
+        cursor = database.cursor()
         reading = loop.run_in_executor(self._pool, self._read, cursor, question)
         try:
             return await reading
@@ -159,7 +194,7 @@ class FileAdapter:
             raise SourceUnavailable("the question was given up") from error
         except duckdb.BinderException as error:
             raise ContractBroken("the delivery lacks a declared column") from error
-        except (duckdb.IOException, OSError) as error:
+        except (duckdb.IOException, duckdb.OutOfMemoryException, OSError) as error:
             raise SourceUnavailable("the delivery cannot be read") from error
         except duckdb.Error as error:
             raise ContractBroken("the delivery is not as it is declared") from error
@@ -246,5 +281,4 @@ class FileAdapter:
     async def close(self) -> None:
         """Stop the threads once what they read is read."""
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
-        if "_database" in vars(self):
-            self._database.close()
+        READER.leave(self._folder)

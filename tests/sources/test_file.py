@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import shutil
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 
 from sources.adapter import BROKEN, ContractBroken, Reply, SourceError, SourceUnavailable
-from sources.file import FileAdapter
+from sources.file import READER, FileAdapter
 from tests.sources.asking import CONTEXT, DURI, HANA, SENA, Question, declared
 
 ITEMS = """
@@ -215,7 +215,7 @@ async def test_nothing_outside_the_folder_can_be_read(delivered: tuple[Path, str
     declaration.mkdir()
     table = TABLE.replace("FOLDER", str(folder)).replace("FORMAT", kind)
     adapter = FileAdapter(declared(declaration, "file", table, items=ITEMS))
-    cursor: Any = adapter._database.cursor()
+    cursor = READER.open().cursor()
     for statement in (
         "SELECT * FROM read_text('/etc/hostname')",
         "INSTALL httpfs",
@@ -225,6 +225,30 @@ async def test_nothing_outside_the_folder_can_be_read(delivered: tuple[Path, str
         with pytest.raises(duckdb.Error):
             cursor.execute(statement)
     await adapter.close()
+
+
+async def test_agencies_share_a_reader_and_the_folder_of_one_that_left_is_shut(
+    delivered: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder, kind = delivered
+    table = TABLE.replace("FORMAT", kind)
+    adapters, files = [], []
+    for _ in range(2):
+        other = tmp_path_factory.mktemp("agency")
+        for file in folder.iterdir():
+            shutil.copy(file, other)
+        files.append(str(next(other.glob(f"people-*.{kind}"))))
+        source = declared(tmp_path_factory.mktemp("d"), "file", table.replace("FOLDER", str(other)),
+                          items=ITEMS)  # fmt: skip
+        adapters.append(FileAdapter(source))
+    read = f"SELECT count(*) FROM read_{kind}(?)"
+    for file in files:
+        assert READER.open().cursor().execute(read, [file]).fetchone()
+    await adapters[0].close()
+    with pytest.raises(duckdb.PermissionException):
+        READER.open().cursor().execute(read, [files[0]])
+    assert READER.open().cursor().execute(read, [files[1]]).fetchone()
+    await adapters[1].close()
 
 
 async def test_a_question_that_is_given_up_is_given_up_in_duckdb(tmp_path: Path) -> None:
