@@ -10,6 +10,7 @@ from authz.register import Purpose
 from hub.about import About
 from hub.operation import Hub
 from hub.oversight.ledger import Ledger
+from hub.plan import Plan
 from hub.querylog.record import Entry
 
 Arguments = Mapping[str, Any]
@@ -17,13 +18,18 @@ Arguments = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Acting:
-    """Who acts, by which purpose, with which arguments; `entry` are the operation's records."""
+    """Who acts, by which purpose, with which arguments; `entry` are the operation's records.
+
+    `plan` and `variables` are the whole operation's, for a field whose own fields say more.
+    """
 
     hub: Hub
     about: About
     purpose: Purpose
     arguments: Arguments
     entry: Entry
+    plan: Plan
+    variables: Mapping[str, Any]
 
     @property
     def ledger(self) -> Ledger:

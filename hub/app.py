@@ -36,6 +36,11 @@ from hub.operation import Hub
 from hub.oversight.ledger import Ledger
 from hub.oversight.seal import Seal
 from hub.places import Places
+from hub.population.engine import Engine
+from hub.population.perturbation import Noise, record_secret
+from hub.population.release import Control
+from hub.population.statistics import Statistics
+from hub.population.teams import Teams
 from hub.projecting.compiled import Projections
 from hub.querylog.checkpoint import Checkpoints
 from hub.querylog.keeper import Keeper
@@ -227,6 +232,7 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
                 officials=officials,
                 audit=settings.audit,
                 limits=settings.limits,
+                statistics=_counting(settings, plans, ledger, keys.pseudonym),
             ),
             identity,
             keeper,
@@ -246,6 +252,16 @@ def _kept(settings: Settings, marks: Marks) -> Answers:
     key = cache.key.read_bytes() if cache.key is not None else os.urandom(32)
     shelf = Memory(cache.most) if cache.store == "memory" else Valkey(cache.store)
     return Answers(shelf, key, marks.withdrawn)
+
+
+def _counting(settings: Settings, plans: Plans, ledger: Ledger, key: bytes) -> Statistics:
+    """What questions about populations are answered with."""
+    secret, chosen = record_secret(key), settings.statistics
+    return Statistics(
+        Engine(plans.catalogue, chosen.drawn, secret),
+        Teams(ledger, chosen.questions_per_day),
+        Control(chosen.minimum_cell, Noise(secret.encode())),
+    )
 
 
 def _officials(plans: Plans, budgets: Budgets) -> Officials:

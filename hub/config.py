@@ -263,6 +263,18 @@ class Issuer(_Section):
         return self
 
 
+class StatisticsRules(_Section):
+    """How questions about populations are answered."""
+
+    minimum_cell: int = Field(10, ge=10, description="Least people of a count that is released.")
+    questions_per_day: int = Field(
+        200, ge=1, description="Questions that an office may ask in 24 hours."
+    )
+    drawn: Path = Field(
+        Path("hub-drawn"), description="Folder for deliveries drawn from agencies' views."
+    )
+
+
 class IdentityRules(_Section):
     """What is made of how a person's tokens are used."""
 
@@ -334,6 +346,7 @@ class Settings(_Section):
     documents: TrustedDocuments = Field(default_factory=TrustedDocuments)
     console: Console = Field(default_factory=Console)
     identity: IdentityRules = Field(default_factory=IdentityRules)
+    statistics: StatisticsRules = Field(default_factory=StatisticsRules)
     issuers: Annotated[tuple[Issuer, ...], AfterValidator(_some)]
 
     @model_validator(mode="after")
@@ -367,6 +380,7 @@ _PATHS = (
     ("cache", "key"),
     ("documents", "manifest"),
     ("console", "demo"),
+    ("statistics", "drawn"),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from authz.register import Register
 from hub.config import Audit, Limits
@@ -19,6 +19,9 @@ from hub.querylog.record import Log
 from hub.trusted import Sent, Trusted
 from hub.visible import Visibility
 from schema.build import HubSchema
+
+if TYPE_CHECKING:
+    from hub.population.statistics import Statistics
 
 Encode = Callable[[Projected, Sequence[Call], Mapping[str, str]], bytes]
 
@@ -57,3 +60,4 @@ class Hub:
     officials: Officials
     audit: Audit
     limits: Limits
+    statistics: Statistics | None = None

@@ -15,7 +15,7 @@ from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
 from strawberry.exceptions import DuplicatedTypeName
 from strawberry.schema.config import StrawberryConfig
 
-from schema import audit, corrections
+from schema import audit, corrections, statistics
 from schema.agency import record_types
 from schema.components import AssetKind, IncomeKind
 from schema.law import law
@@ -101,7 +101,11 @@ def build(catalogue: Catalogue) -> HubSchema:
     try:
         schema = strawberry.Schema(
             query=query,
-            mutation=mutation_type(audit.mutation_fields() | corrections.mutation_fields()),
+            mutation=mutation_type(
+                audit.mutation_fields()
+                | corrections.mutation_fields()
+                | statistics.population_mutations(catalogue)
+            ),
             types=list(records.values()),
             config=StrawberryConfig(scalar_map=SCALARS),
         )

@@ -27,6 +27,7 @@ from schema.needs import Area, Covered, Items, Leads, Rows, at, needing
 from schema.oversight import query_fields
 from schema.programme_types import ProgrammeOffered, listed
 from schema.recipient import Application, Benefits, Employment, Identity, OfKey, OfPerson
+from schema.statistics import population_fields
 from schema.view import (
     Failure,
     Keyed,
@@ -316,6 +317,7 @@ def query_type(catalogue: Catalogue, recipient: Any, case: Any) -> Any:
             **query_fields(),
             **audit.query_fields(),
             **corrections.query_fields(),
+            **population_fields(catalogue),
         },
     )
 

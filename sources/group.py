@@ -64,13 +64,6 @@ def group_fault(group: Group, kind: str, *, listed: bool) -> str | None:
     return None
 
 
-def labels(group: Group) -> list[str]:
-    """The names of the groups by edges, the one below the first edge included."""
-    edges = [f"{edge:g}" if edge < 1e6 else f"{edge:.0f}" for edge in group.edges]
-    inner = [f"{low} to {high}" for low, high in pairwise(edges)]
-    return [f"below {edges[0]}", *inner, f"{edges[-1]} and more"] if edges else []
-
-
 def read_group(value: Any) -> Any:
     """`group = "values"` is short for `group = { values = true }`."""
     return {"values": True} if value == "values" else value

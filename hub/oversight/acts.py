@@ -25,6 +25,7 @@ from hub.errors import RequestRefused, error, refused
 from hub.operation import Encode, Hub, Request
 from hub.oversight import approvals, notices, uses
 from hub.plan import Plan
+from hub.population.statistics import POPULATION
 from hub.project import Reading, project
 from hub.querylog.record import Because
 from hub.reading.acts import READINGS, told
@@ -56,7 +57,9 @@ async def act(hub: Hub, request: Request, plan: Plan, about: About, encode: Enco
         await entry.intend(people, cases, Verdict(frozenset(), ()), ())
         done = {}
         for name, given in fields.items():
-            done[name] = await _ACTS[name](Acting(hub, about, usable, given, entry))
+            done[name] = await _ACTS[name](
+                Acting(hub, about, usable, given, entry, plan, request.variables)
+            )
         entry.facts["acts"] = {name: getattr(made, "id", None) for name, made in done.items()}
         view = View.empty(hub.schema.catalogue)
         projected = project(about.shown, plan, request.variables, Reading(view, about, done))
@@ -238,6 +241,7 @@ _ACTS: Mapping[str, Callable[[Acting], Awaitable[Any]]] = {
     "ownUses": _own_uses,
     "notices": _notices,
     **READINGS,
+    **POPULATION,
     **CORRECTIONS,
 }
 

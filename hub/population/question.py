@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from hub.errors import refused
+from schema.statistics import field_name
 from sources.declaration import Catalogue, Item
 
 Filter = tuple[Any, ...]
@@ -100,16 +101,6 @@ def read(text: str) -> Filter:
 
     found: Filter = of(json.loads(text))
     return found
-
-
-def is_apart(item: Item) -> bool:
-    """Whether an item is a column that people are chosen by only, as the rows they have."""
-    return len(item.path) == 2 and not (item.group is not None and item.group.total)
-
-
-def field_name(item: Item) -> str:
-    """What an item is called in the schema."""
-    return item.name.replace(".", "_")
 
 
 def filter_of(catalogue: Catalogue, given: Mapping[str, Any] | None) -> Filter:

@@ -10,11 +10,12 @@ and another then withhold the same. That holds for tables of two dimensions, whi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import combinations
+from typing import Any
 
-Cell = tuple[Hashable, ...]
+Cell = tuple[Any, ...]
 """The groups of a cell, in the order of the dimensions; `ALL` where it is a margin."""
 Line = tuple[Cell, ...]
 """A margin, first, and the cells that add up to it."""

@@ -1,0 +1,278 @@
+"""Counts what a question asks for in the agencies' deliveries: true figures, to be controlled.
+
+Invariant: what stands here leaves the hub by way of `hub/population/release.py` alone.
+"""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from hub.population.deliveries import KEY, Delivery, DeliveryRefused, delivering, newest, table
+from hub.population.people import (
+    PROTECTED,
+    RECORD,
+    chosen,
+    grouped,
+    joined,
+    value_of,
+)
+from hub.population.perturbation import KEYS
+from hub.population.question import Breakdown, Filter, Measure, Question, items_of
+from sources.bulk import PEOPLE
+from sources.declaration import Catalogue, Item
+
+Group = str | int | None
+"""A value, the number of edges that an amount is not below, or None where there is no value."""
+_PEOPLE = "people_asked_about"
+_CHOSEN, _COUNT, _KEY = "chosen", "people", "cell_key"
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A cell: how many people, the sum of their record keys, and how many near others there are.
+
+    `near` is, for each other filter, how many people of the cell are chosen by one of the two
+    filters and not by both.
+    """
+
+    people: int
+    key: int
+    near: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """What a measure is made of, over the people of a cell of whom the amount is known."""
+
+    people: int
+    key: int
+    total: float
+    largest: float
+    second: float
+    quantiles: tuple[float, ...]
+
+
+QUANTILES = (0.45, 0.5, 0.55)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """True figures of a table: cells by their groups, amounts by measure and groups."""
+
+    edges: tuple[tuple[float, ...], ...]
+    cells: Mapping[tuple[Group, ...], Counted]
+    amounts: Mapping[Measure, Mapping[tuple[Group, ...], Amounts]]
+
+
+@dataclass(frozen=True)
+class Data:
+    """The deliveries that a question is answered from, opened: one at a time uses it."""
+
+    catalogue: Catalogue
+    deliveries: Mapping[str, Delivery]
+    backend: Any
+    opened: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def table(self, source: str, part: str) -> Any:
+        """A part of a source's delivery. Raises DeliveryRefused."""
+        if (source, part) not in self.opened:
+            delivery = self.deliveries.get(source)
+            if delivery is None:
+                raise DeliveryRefused(source, "it delivers nothing", "declare how it delivers")
+            found = table(self.backend, delivery, part)
+            if part == PEOPLE:
+                _check_once(found, source)
+            self.opened[source, part] = found
+        return self.opened[source, part]
+
+
+def _check_once(people: Any, source: str) -> None:
+    """Whoever stands in a delivery twice would be counted twice."""
+    twice = people.aggregate(n=people.count(), keys=people[KEY].nunique())
+    found = twice.to_pyarrow().to_pylist()[0]
+    if found["n"] != found["keys"]:
+        remedy = "have the agency deliver every person once"
+        raise DeliveryRefused(source, "people stand in it twice, or without a key", remedy)
+
+
+class Engine:
+    """Opens deliveries, and counts in them, on DuckDB by way of Ibis."""
+
+    def __init__(self, catalogue: Catalogue, drawn: Path, secret: str) -> None:
+        self._catalogue = catalogue
+        self._drawn = drawn
+        self._secret = secret
+        self._lock = threading.Lock()
+        self._kept: tuple[tuple[tuple[str, datetime.date], ...], Data] | None = None
+
+    def deliveries(self, sources: Sequence[str], until: datetime.date) -> dict[str, Delivery]:
+        """The newest deliveries of these sources. Raises DeliveryRefused."""
+        known = {source.name: source for source in delivering(self._catalogue)}
+        found = {}
+        for name in sources:
+            if name not in known:
+                raise DeliveryRefused(name, "it delivers nothing", "declare how it delivers")
+            found[name] = newest(known[name], until, self._drawn)
+        return found
+
+    def sources(self, question: Question, past: Sequence[Filter]) -> tuple[str, ...]:
+        """The sources that a question is answered from."""
+        items = {*question.filtered, *question.counted, *(i for f in past for i in items_of(f))}
+        named = {self._catalogue.items[name].source for name in items} | {self._catalogue.identity}
+        if any(self._catalogue.items[name].whereabouts for name in items):
+            named |= {item.source for item in self._catalogue.at(PROTECTED)}
+        return tuple(sorted(named))
+
+    def count(
+        self, question: Question, past: Sequence[Filter], deliveries: Mapping[str, Delivery]
+    ) -> tuple[Counted, dict[str, Answered]]:
+        """The whole population of a question, and each of its tables. Raises DeliveryRefused."""
+        with self._lock:
+            data = self._open(deliveries)
+            day = self._day(question, deliveries)
+            data.backend.raw_sql(f"DROP TABLE IF EXISTS {_PEOPLE}")
+            people = self._people(question, past, data, day)
+            whole = self._cells(people, [], len(past))
+            tables = {
+                key: self._answer(people, asked, len(past), day)
+                for key, asked in question.tables.items()
+            }
+        nobody = Counted(0, 0, (0,) * len(past))
+        return whole.get((), nobody), tables
+
+    def _day(self, question: Question, deliveries: Mapping[str, Delivery]) -> datetime.date:
+        return question.as_of or deliveries[self._catalogue.identity].day
+
+    def _open(self, deliveries: Mapping[str, Delivery]) -> Data:
+        """Keep what is open while the deliveries are the same ones."""
+        version = tuple(sorted((name, each.day) for name, each in deliveries.items()))
+        if self._kept is None or not set(version) <= set(self._kept[0]):
+            import ibis  # noqa: PLC0415 - heavy, and needed only where populations are read
+
+            self._kept = version, Data(self._catalogue, deliveries, ibis.duckdb.connect())
+        return self._kept[1]
+
+    def _people(
+        self, question: Question, past: Sequence[Filter], data: Data, day: datetime.date
+    ) -> Any:
+        """Whoever the question or a past one is about, with what each of them says of them."""
+        looks = (question.where, *past)
+        people = joined(self._catalogue, data.table, looks, question.counted, self._secret)
+        mine = chosen(self._catalogue, people, question.where, day)
+        near = {
+            f"near_{at}": (mine != chosen(self._catalogue, people, each, day)).cast("int64")
+            for at, each in enumerate(past)
+        }
+        made = people.mutate(**{_CHOSEN: mine}, **near)
+        others = [made[name] == 1 for name in near]
+        anyone = made[_CHOSEN]
+        for other in others:
+            anyone |= other
+        return data.backend.create_table(_PEOPLE, made.filter(anyone), temp=True)
+
+    def _answer(self, people: Any, asked: Breakdown, past: int, day: datetime.date) -> Answered:
+        items = [self._catalogue.items[name] for name in asked.dimensions]
+        edges = tuple(chosen_edges(item, asked.steps) for item in items)
+        names = [f"group_{at}" for at in range(len(items))]
+        columns = {
+            name: grouped(item, people, day, each)
+            for name, item, each in zip(names, items, edges, strict=True)
+        }
+        divided = people.mutate(**columns)
+        cells = self._cells(divided, names, past)
+        amounts = {
+            measure: self._amounts(divided, names, self._catalogue.items[measure.item], day)
+            for measure in asked.measures
+        }
+        return Answered(edges, cells, amounts)
+
+    def _cells(
+        self, people: Any, names: Sequence[str], past: int
+    ) -> dict[tuple[Group, ...], Counted]:
+        mine = people[_CHOSEN]
+        figures = {
+            _COUNT: mine.sum(),
+            _KEY: mine.ifelse(people[RECORD], 0).sum(),
+            **{f"near_{at}": people[f"near_{at}"].sum() for at in range(past)},
+        }
+        summed = people.group_by(list(names)).agg(**figures) if names else people.agg(**figures)
+        return {
+            tuple(row[name] for name in names): Counted(
+                people=row[_COUNT] or 0,
+                key=(row[_KEY] or 0) % KEYS,
+                near=tuple(row[f"near_{at}"] or 0 for at in range(past)),
+            )
+            for row in summed.to_pyarrow().to_pylist()
+        }
+
+    def _amounts(
+        self, people: Any, names: Sequence[str], item: Item, day: datetime.date
+    ) -> dict[tuple[Group, ...], Amounts]:
+        import ibis  # noqa: PLC0415 - as above
+
+        amount = value_of(item, people, day).cast("float64")
+        known = people.mutate(amount=amount)
+        known = known.filter(known[_CHOSEN] & known.amount.notnull())
+        window = ibis.window(group_by=list(names), order_by=[known.amount.abs().desc(), known[KEY]])
+        known = known.mutate(place=ibis.row_number().over(window))
+        size = known.amount.abs()
+        figures = {
+            _COUNT: known.count(),
+            _KEY: known[RECORD].sum(),
+            "total": known.amount.sum(),
+            "largest": (known.place == 0).ifelse(size, 0.0).max(),
+            "second": (known.place == 1).ifelse(size, 0.0).max(),
+            **{f"quantile_{at}": known.amount.quantile(q) for at, q in enumerate(QUANTILES)},
+        }
+        summed = known.group_by(list(names)).agg(**figures) if names else known.agg(**figures)
+        return {
+            tuple(row[name] for name in names): Amounts(
+                people=row[_COUNT],
+                key=(row[_KEY] or 0) % KEYS,
+                total=row["total"] or 0.0,
+                largest=row["largest"] or 0.0,
+                second=row["second"] or 0.0,
+                quantiles=tuple(row[f"quantile_{at}"] or 0.0 for at in range(len(QUANTILES))),
+            )
+            for row in summed.to_pyarrow().to_pylist()
+        }
+
+
+def chosen_edges(item: Item, steps: int | None) -> tuple[float, ...]:
+    """The edges of an item's groups; of a distribution, so many of them that it has `steps`."""
+    edges = item.group.edges if item.group is not None else ()
+    if steps is None or len(edges) < steps:
+        return edges
+    wanted = max(1, steps - 1)
+    places = sorted({round(at * (len(edges) - 1) / max(1, wanted - 1)) for at in range(wanted)})
+    return tuple(edges[at] for at in places)
+
+
+def filters_of(
+    items: Sequence[Item], edges: Sequence[Sequence[float]], groups: Sequence[Group]
+) -> Filter:
+    """The filter that chooses the people of a cell."""
+    parts: list[Filter] = []
+    for item, of, group in zip(items, edges, groups, strict=True):
+        if group is None:
+            parts.append(("not", ("exists", item.name)))
+        elif isinstance(group, str):
+            word: Any = group == "true" if item.type == "Boolean" else group
+            parts.append(("in", item.name, word))
+        else:
+            bounds = (None, *of, None)
+            parts.append(("range", item.name, bounds[group], bounds[group + 1]))
+    return ("and", *parts)
+
+
+def every_group(cells: Mapping[tuple[Group, ...], Counted]) -> list[tuple[Group, ...]]:
+    """Every combination of the groups that occur."""
+    width = len(next(iter(cells), ()))
+    found = [sorted({cell[at] for cell in cells}, key=repr) for at in range(width)]
+    return list(product(*found))
