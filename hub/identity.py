@@ -5,7 +5,9 @@ Nothing of a token is ever echoed or logged. A token that names no natural perso
 
 from __future__ import annotations
 
+import hashlib
 import time
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +23,10 @@ MOST_ACTORS = 3
 """A delegation passed on more often than so is refused."""
 
 
+MOST_TOKENS = 20_000
+"""Tokens whose verification is remembered, by their hash; the longest unused is forgotten first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Presented:
     """What a request says of who makes it; `address` is the client's, where it is known."""
@@ -29,6 +35,18 @@ class Presented:
     proofs: tuple[str, ...] = ()
     method: str = "POST"
     address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """What a token says that was verified with a key, until it `expires` (seconds since 1970)."""
+
+    caller: Caller
+    thumbprint: str | None
+    issuer: Issuer
+    kid: str
+    key: Any
+    expires: float
 
 
 class Identity:
@@ -48,6 +66,7 @@ class Identity:
         self._keys = KeySets(refetch_after)
         self._proofs = Proofs(address)
         self._places = places
+        self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
         dpop = "" if address is None else f'DPoP algs="{" ".join(ALGORITHMS)}"'
         bearer = any(issuer.dpop == "optional" for issuer in issuers)
         self._schemes = [scheme for scheme in ("Bearer" if bearer else "", dpop) if scheme]
@@ -59,6 +78,42 @@ class Identity:
         scheme, _, token = presented.authorization.partition(" ")
         if scheme.lower() not in ("bearer", "dpop") or not token:
             raise TokenRefused("`Authorization` is neither a bearer token nor a DPoP token")
+        verified_token = await self._token(token)
+        caller, thumbprint = verified_token.caller, verified_token.thumbprint
+        if thumbprint is None:
+            if verified_token.issuer.dpop == "required":
+                raise TokenRefused("it is bound to no key (`cnf`), and its issuer's must be")
+            if scheme.lower() == "dpop":
+                raise TokenRefused("it is bound to no key (`cnf`): send it as a bearer token")
+        elif scheme.lower() == "bearer":
+            raise TokenRefused("it is bound to a key: send `Authorization: DPoP` with a proof")
+        else:
+            self._proofs.verify(presented.proofs, token, presented.method, thumbprint)
+        if self._places is not None:
+            self._places.note(caller, presented.address)
+        return caller
+
+    async def _token(self, token: str) -> _Verified:
+        """What a token says, verified now, or before with the key that its issuer still has.
+
+        Raises TokenRefused.
+        """
+        digest = hashlib.sha256(token.encode(errors="replace")).digest()
+        known = self._verified.get(digest)
+        if (
+            known is not None
+            and time.time() < known.expires
+            and await self._keys.find(known.issuer, known.kid) is known.key
+        ):
+            self._verified.move_to_end(digest)
+            return known
+        self._verified.pop(digest, None)
+        found = self._verified[digest] = await self._verify(token)
+        if len(self._verified) > MOST_TOKENS:
+            self._verified.popitem(last=False)
+        return found
+
+    async def _verify(self, token: str) -> _Verified:
         header, claims = peek(token)
         issuer = self._issuers.get(str(claims.get("iss")))
         if issuer is None:
@@ -72,19 +127,7 @@ class Identity:
         key = await self._keys.find(issuer, header["kid"])
         claims = verified(token, key, issuer.algorithms)
         caller = _caller(claims, issuer)
-        thumbprint = bound_to(claims)
-        if thumbprint is None:
-            if issuer.dpop == "required":
-                raise TokenRefused("it is bound to no key (`cnf`), and its issuer's must be")
-            if scheme.lower() == "dpop":
-                raise TokenRefused("it is bound to no key (`cnf`): send it as a bearer token")
-        elif scheme.lower() == "bearer":
-            raise TokenRefused("it is bound to a key: send `Authorization: DPoP` with a proof")
-        else:
-            self._proofs.verify(presented.proofs, token, presented.method, thumbprint)
-        if self._places is not None:
-            self._places.note(caller, presented.address)
-        return caller
+        return _Verified(caller, bound_to(claims), issuer, header["kid"], key, claims["exp"])
 
     def challenge(self, refused: TokenRefused, authorization: str | None) -> str:
         """What `WWW-Authenticate` answers to a refusal (RFC 6750, RFC 9449 section 7.1)."""

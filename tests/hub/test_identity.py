@@ -13,6 +13,7 @@ import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -106,6 +107,39 @@ async def refusal(identity: Identity, token: str) -> str:
     with pytest.raises(TokenRefused) as caught:
         await identity.caller(Presented(f"Bearer {token}"))
     return str(caught.value)
+
+
+# What was verified before
+
+
+async def test_a_token_verified_before_is_refused_once_it_has_expired(
+    identity: Identity, es: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, now = signed(es, exp=int(time.time()) + 600), time.time()
+    assert [await person(identity, token) for _ in range(2)] == ["official-7"] * 2
+    monkeypatch.setattr("hub.identity.time", SimpleNamespace(time=lambda: now + 600 + 31))
+    assert await refusal(identity, token) == "it has expired"
+
+
+async def test_the_signature_of_a_token_is_checked_once(
+    identity: Identity, es: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = signed(es)
+    first = await identity.caller(Presented(f"Bearer {token}"))
+    monkeypatch.setattr("hub.identity.verified", None)
+    assert await identity.caller(Presented(f"Bearer {token}")) is first
+
+
+async def test_no_more_tokens_are_remembered_than_so_many(
+    identity: Identity, es: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.identity.MOST_TOKENS", 1)
+    token = signed(es)
+    await person(identity, token)
+    await person(identity, signed(es, sub="another"))
+    monkeypatch.setattr("hub.identity.verified", None)
+    with pytest.raises(TypeError):
+        await person(identity, token)
 
 
 # Whom a token stands for
@@ -536,6 +570,18 @@ async def test_a_key_that_the_issuer_took_back_is_refused_once_the_set_is_fetche
     keyserver.publish(public(added))
     await identity.caller(Presented(f"Bearer {signed(added)}"))
     assert await refusal(identity, signed(es)) == NOT_PUBLISHED
+
+
+async def test_a_token_verified_before_is_refused_once_another_key_has_the_id(
+    over: Over, keyserver: KeyServer, es: Any
+) -> None:
+    identity = over(keyserver, refetch_after=0)
+    token = signed(es)
+    assert await person(identity, token) == "official-7"
+    keyserver.publish(public(ECKey.generate_key("P-256", {"kid": es.kid})))
+    stranger = signed(ECKey.generate_key("P-256", {"kid": "stranger"}))
+    assert await refusal(identity, stranger) == NOT_PUBLISHED
+    assert await refusal(identity, token) == "its signature does not hold"
 
 
 async def test_known_keys_serve_while_the_key_server_is_down(
