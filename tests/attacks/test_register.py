@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from authz.register import read_register
 from hub.app import Plans
 from tests.attacks.attack import Attack
+from tests.command import hub
 
 REGISTER = Path("authz/purposes")
 CHECK = "duplicate-check.toml"
@@ -53,8 +52,7 @@ def test_39_an_old_register_put_back_has_another_hash_and_its_old_one(
 def test_39_what_an_old_register_would_open_is_said_before_it_is_put_back(changed: Path) -> None:
     file = changed / CHECK
     file.write_text(file.read_text().replace('"case"]', '"case", "contact"]'))
-    command = [sys.executable, "-m", "hub.cli", "purposes", "diff", str(REGISTER), str(changed)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = hub("purposes", "diff", str(REGISTER), str(changed))
     assert done.returncode == 1
     assert "newly lets caseworker see `resident.address` whole for duplicate-check" in done.stdout
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
+
+from tests.command import hub
 
 REGISTER = Path("authz/purposes")
 PENSION = "basic-pension.application.toml"
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hub.cli", "purposes", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def run(*arguments: str) -> CompletedProcess[str]:
+    return hub("purposes", *arguments)
 
 
 @pytest.fixture

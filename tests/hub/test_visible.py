@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from graphql import (
@@ -25,6 +24,7 @@ from hub.errors import RequestRefused
 from hub.visible import Visibility, sdl, visible
 from schema.build import HubSchema, build
 from sources.declaration import read_catalogue
+from tests.command import hub
 
 SOURCES = ("resident", "tax", "labour", "property", "benefits")
 OWN = {"sources", "purposes", "programmes", "access"}
@@ -289,9 +289,8 @@ def test_a_document_that_the_purpose_may_not_see_whole_is_valid_and_kept(
     assert documents.read(query, seen_by(schema, register, "names")) is first
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hub.cli", "schema", *arguments]
-    return subprocess.run(command, capture_output=True, check=False, text=True)
+def run(*arguments: str) -> CompletedProcess[str]:
+    return hub("schema", *arguments)
 
 
 def test_the_command_prints_the_whole_schema_or_a_purposes() -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import Counter
+from subprocess import CompletedProcess
 
 import pytest
 from graphql import GraphQLError
 
 from schema.programme_types import ProgrammeOffered, listed
 from schema.rules.book import the_book
+from tests.command import hub
 
 
 def offered(key: str, year: int) -> ProgrammeOffered:
@@ -83,13 +83,8 @@ def test_a_year_that_there_are_no_figures_of_is_a_clear_error(year: int) -> None
     assert (found.value.extensions or {})["code"] == "NO_SUCH_YEAR"
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "hub.cli", "programmes", *arguments],
-        capture_output=True,
-        check=False,
-        text=True,
-    )
+def run(*arguments: str) -> CompletedProcess[str]:
+    return hub("programmes", *arguments)
 
 
 def test_hub_programmes_prints_them_as_a_table_and_as_json() -> None:
