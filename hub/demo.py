@@ -147,14 +147,18 @@ async def _demo_in(folder: Path, options: Options) -> None:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         os.environ["HUB_SERVER_URL"] = address
         settings = read_settings(options.config)
+        delivering = await _deliver(folder, settings.sources.catalogue)
         await _upgrade(settings.log.store)
         async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(_stop, [delivering])
             others = await stack.enter_async_context(_others(folder, settings.sources))
             app = application(settings, read_plans(settings))
             server = await stack.enter_async_context(_serving(app, listener))
             tokens = {name: token_for(folder, name) for name in TITLES}
             info = _info(address, tokens, sample, agencies | others, settings.log.store)
             answer = await _ask(info)
+            if await delivering.wait() != 0:
+                raise DemoFailed("the agencies could not deliver in bulk; see the line above")
             (folder / "console.json").write_text(json.dumps(_console(info)))
             if options.info is not None:
                 options.info.write_text(json.dumps(info, indent=2) + "\n")
@@ -196,6 +200,16 @@ async def _generate(folder: Path, options: Options) -> None:
     )
     if await process.wait() != 0:
         raise DemoFailed("the population could not be made; see the line above")
+
+
+async def _deliver(folder: Path, declarations: Path) -> asyncio.subprocess.Process:
+    """Have the agencies deliver in bulk while all else starts; it is kept for the next start."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "sources.simulator", "bulk", "--declarations", str(declarations)),
+        *("--population", str(folder / "population"), "--into", str(folder / "deliveries")),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=sys.stderr.fileno(),
+    )
 
 
 @contextlib.asynccontextmanager
@@ -281,6 +295,7 @@ def _configure(folder: Path, agencies: Mapping[str, Mapping[str, str]]) -> None:
     for name, agency in agencies.items():
         os.environ[f"{name.upper()}_URL"] = agency["url"]
         os.environ[f"{name.upper()}_TOKEN"] = agency["token"]
+        os.environ[f"{name.upper()}_DELIVERIES"] = str(folder / "deliveries" / name)
     os.environ |= {
         "HUB_LOG_STORE": f"sqlite+aiosqlite:///{folder / 'log.db'}",
         "HUB_LOG_PSEUDONYM_KEY": str(folder / "keys" / "pseudonym.key"),
@@ -290,6 +305,7 @@ def _configure(folder: Path, agencies: Mapping[str, Mapping[str, str]]) -> None:
         "HUB_ISSUER_AUDIENCE": AUDIENCE,
         "HUB_ISSUER_KEYS": str(folder / "keys" / "issuer.jwks.json"),
         "HUB_CONSOLE_DEMO": str(folder / "console.json"),
+        "HUB_STATISTICS_DRAWN": str(folder / "drawn"),
     }
 
 

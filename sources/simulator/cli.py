@@ -1,6 +1,7 @@
 """The command line: make a population, serve an agency."""
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "generate":
             return _generate(options)
+        if options.command == "bulk":
+            return _bulk(options)
         if options.command == "stand-in":
             return _stand_in(options)
         return _serve(options)
@@ -50,6 +53,15 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("--people", type=int, default=100_000, help=f"{FEWEST} to {MOST}")
     make.add_argument("--seed", type=int, default=1, help="the same seed gives the same people")
     make.add_argument("--into", type=Path, required=True, metavar="DIR", help="where to write it")
+    bulk = commands.add_parser(
+        "bulk",
+        help="deliver a population in bulk",
+        description="Write what the agencies deliver in bulk of a population, or say that it is"
+        " there already.",
+    )
+    bulk.add_argument("--population", type=Path, required=True, metavar="DIR")
+    bulk.add_argument("--declarations", type=Path, required=True, metavar="DIR")
+    bulk.add_argument("--into", type=Path, required=True, metavar="DIR", help="where to write it")
     serve = commands.add_parser(
         "serve",
         help="serve one agency",
@@ -103,6 +115,18 @@ def _generate(options: argparse.Namespace) -> int:
         f"{into} holds {manifest['people']} people in {manifest['households']} households",
         file=sys.stderr,
     )
+    return 0
+
+
+def _bulk(options: argparse.Namespace) -> int:
+    manifest = options.population / "manifest.json"
+    there = options.into / "manifest.json"
+    if there.is_file() and json.loads(there.read_text()) == json.loads(manifest.read_text()):
+        print(f"{options.into} holds these deliveries already", file=sys.stderr)
+        return 0
+    from sources.simulator.bulk import deliver  # noqa: PLC0415 - it takes long to import
+
+    deliver(options.population, options.declarations, options.into)
     return 0
 
 
