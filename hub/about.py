@@ -6,13 +6,11 @@ import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from graphql import GraphQLSchema
-
 from authz import register as registered
 from authz.caller import Caller
 from authz.decide import decide, decisions_on
 from authz.register import Register
-from hub.documents import Documents
+from hub.documents import Documents, Shown
 from hub.errors import RequestRefused, refused
 from hub.gather import Gatherer
 from hub.plan import make_plan
@@ -24,11 +22,11 @@ from schema.build import HubSchema
 class About:
     """The hub as one caller sees it, for the purpose they declared, if any.
 
-    `shown` is the part of the schema that they may see.
+    `shown` gives the part of the schema that they may see.
     """
 
     schema: HubSchema
-    shown: GraphQLSchema
+    shown: Shown
     register: Register
     documents: Documents
     gatherer: Gatherer

@@ -64,6 +64,8 @@ def conceal(
     catalogue: Catalogue, wants: Mapping[Key, frozenset[str]], people: Collection[str]
 ) -> Concealed:
     """Take out of what is wanted every source that would lead to one of these people."""
+    if not people:
+        return Concealed(wants, {})
     left: dict[Key, frozenset[str]] = {}
     sources: dict[tuple[str, str], int] = {}
     for (subject, key), names in wants.items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 KEPT = 500_000
 """Characters of documents kept parsed and validated; the least recently used goes first."""
+Shown = Callable[[], GraphQLSchema]
+"""Gives the part of the schema that is shown: it is made where it is needed, which is seldom."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +88,10 @@ class Documents:
         self._kept: OrderedDict[str, Document] = OrderedDict()
         self._size = 0
 
-    def read(self, text: str, shown: GraphQLSchema | None = None) -> Document:
+    def read(self, text: str, shown: Shown | None = None) -> Document:
         """The document of a text. Raises RequestRefused.
 
-        `shown` is the part of the schema whose names messages may tell; without it, none.
+        `shown` gives the part of the schema whose names messages may tell; without it, none.
         """
         document = self._kept.get(text)
         if document is not None:
@@ -103,7 +105,7 @@ class Documents:
             self._size -= len(gone)
         return document
 
-    def _make(self, text: str, shown: GraphQLSchema | None) -> Document:
+    def _make(self, text: str, shown: Shown | None) -> Document:
         try:
             ast = parse(text, max_tokens=self._limits.tokens)
         except GraphQLSyntaxError as found:
@@ -121,7 +123,7 @@ class Documents:
             _check_size(operations, fragments, self._limits)
             errors = validate(self._schema, ast, specified_rules)
             if errors:
-                told = _told(errors, validate(shown, ast, specified_rules) if shown else ())
+                told = _told(errors, validate(shown(), ast, specified_rules) if shown else ())
                 raise RequestRefused([_invalid(found) for found in told])
         except RecursionError as found:
             raise refused("TOO_DEEP", "the document is nested too deep to check") from found

@@ -51,7 +51,7 @@ def explain(
     plans: Plans, limits: Limits, purpose: Purpose, text: str, operation_name: str | None = None
 ) -> Explanation:
     """Explain an operation for a purpose, for a caller who may use it. Raises RequestRefused."""
-    document = Documents(plans.schema.graphql, limits).read(text, plans.schema.graphql)
+    document = Documents(plans.schema.graphql, limits).read(text, lambda: plans.schema.graphql)
     plan = make_plan(plans.schema, document, document.operation(operation_name))
     caller = Caller("someone", "someone", purpose.roles, "office", "district", "issuer")
     today = datetime.datetime.now(datetime.UTC).date()
@@ -95,7 +95,7 @@ def code(plans: Plans, limits: Limits, text: str, operation_name: str | None = N
 
     The variables of its `@skip` and `@include` are taken to be true. Raises RequestRefused.
     """
-    document = Documents(plans.schema.graphql, limits).read(text, plans.schema.graphql)
+    document = Documents(plans.schema.graphql, limits).read(text, lambda: plans.schema.graphql)
     plan = make_plan(plans.schema, document, document.operation(operation_name))
     try:
         if not plan.roots:

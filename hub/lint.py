@@ -55,7 +55,9 @@ def lint(
         file = str(path.relative_to(folder))
         text = path.read_text(encoding="utf-8")
         try:
-            document = Documents(plans.schema.graphql, limits).read(text, plans.schema.graphql)
+            document = Documents(plans.schema.graphql, limits).read(
+                text, lambda: plans.schema.graphql
+            )
         except RequestRefused as refusal:
             yield Finding(file, None, None, "invalid", messages=_messages(refusal))
             continue
@@ -105,7 +107,10 @@ def add(
     """
     documents = Documents(plans.schema.graphql, limits)
     found = [
-        (path.stem, documents.read(path.read_text(encoding="utf-8"), plans.schema.graphql).ast)
+        (
+            path.stem,
+            documents.read(path.read_text(encoding="utf-8"), lambda: plans.schema.graphql).ast,
+        )
         for path in files
     ]
     return entered(manifest, found, purposes)

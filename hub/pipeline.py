@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from functools import partial
 
 from graphql import OperationType
 
@@ -28,7 +29,7 @@ from schema.view import View
 async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> bytes:
     """Answer one operation. Raises RequestRefused, and LogUnavailable: then nothing is released."""
     catalogue, limits = hub.schema.catalogue, hub.limits
-    shown = hub.visibility.to(caller, request.purpose)
+    shown = partial(hub.visibility.to, caller, request.purpose)
     document = hub.documents.read(hub.trusted.text(request.sent), shown)
     plan = plan_of(hub.schema, document, request.operation_name)
     purpose = hub.register.purposes.get(request.purpose or "")
@@ -38,9 +39,9 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
     _check_method(request, plan)
     if not plan.roots:
         hub.trusted.check_hash(document, request.sent)
-        variable_values(shown, plan.operation, request.variables)
+        variable_values(shown(), plan.operation, request.variables)
         reading = Reading(View.empty(catalogue), about)
-        return encode(project(shown, plan, request.variables, reading), (), {})
+        return encode(project(shown(), plan, request.variables, reading), (), {})
 
     because = Because(caller, purpose, request.reason, plan, hub.register.version)
     async with hub.log.entry(because) as entry:
@@ -62,7 +63,7 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
         await entry.intend(
             whom.recipients, (*cases, *whom.cases), verdict, looked_up, needed.lookers(caller)
         )
-        relating = Relating(caller, admitted, tested, cases, allowed, hub.officials)
+        relating = Relating(caller, admitted, needed, tested, cases, allowed, hub.officials)
         relation = await relate(hub.gatherer, catalogue, relating, entry)
         wants, concealed, settled = narrow(catalogue, admitted, whom, relation, limits.cost)
         if settled.waiting:

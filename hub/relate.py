@@ -159,10 +159,14 @@ def lookups(catalogue: Catalogue, purpose: Purpose, verdict: Verdict) -> Lookups
 
 @dataclass(frozen=True)
 class Relating:
-    """What relating an operation starts from; `named_cases` are those of the `Hub-Case` header."""
+    """What relating an operation starts from; `named_cases` are those of the `Hub-Case` header.
+
+    `needed` is what has to be looked up.
+    """
 
     caller: Caller
     admitted: Admitted
+    needed: Lookups
     subjects: Subjects
     named_cases: tuple[str, ...]
     allowed: Allowances
@@ -178,7 +182,7 @@ async def relate(
     """
     relation = Relation(entry.context(()))
     caller, purpose = relating.caller, relating.admitted.purpose
-    needed = lookups(catalogue, purpose, relating.admitted.verdict)
+    needed = relating.needed
     cases: list[CaseFacts] = []
     if needed.case:
         cases = await _cases(gatherer, catalogue, relating, needed.case, relation, entry)
@@ -214,7 +218,8 @@ async def relate(
             _settle(relation, reference, "its applicant is out of reach")
             del relation.cases[reference]
     _open_households(catalogue.identity, relating, facts, relation)
-    for key, of in facts.items():
+    # They are of as many as live in all the households: worked out where a condition rests on them.
+    for key, of in facts.items() if purpose.conditions else ():
         relation.facts |= known_of(key, of, cases, relating.admitted.day)
     return relation
 

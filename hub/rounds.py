@@ -106,18 +106,17 @@ def layered(
         if source.found_by is not None:
             continue
         groups: dict[tuple[Subject, frozenset[str]], list[str]] = {}
-        of_source = {
-            subject: frozenset(item.name for item in source.items if item.subject == subject)
-            for subject in {item.subject for item in source.items}
-        }
+        of_source: dict[tuple[Subject, frozenset[str]], frozenset[str]] = {}
         for (subject, key), items in wants.items():
-            asked = items & of_source.get(subject, frozenset())
-            exists = {catalogue.exists(source.name, subject).name} if asked else set()
-            if asked and not (asked == exists and (source.name, key) in known):
+            asked = of_source.get((subject, items))
+            if asked is None:
+                there = catalogue.names_of.get((source.name, subject), frozenset())
+                asked = of_source[subject, items] = items & there
+            alone = len(asked) == 1 and catalogue.exists(source.name, subject).name in asked
+            if asked and not (alone and (source.name, key) in known):
                 groups.setdefault((subject, asked), []).append(key)
         for depth, ((subject, names), keys) in enumerate(groups.items()):
             if depth == len(layers):
                 layers.append([])
-            wanted_items = tuple(item for item in source.items if item.name in names)
-            layers[depth].append(Ask(source.name, subject, tuple(keys), wanted_items))
+            layers[depth].append(Ask(source.name, subject, tuple(keys), catalogue.in_order(names)))
     return tuple(map(tuple, layers))

@@ -61,11 +61,15 @@ class Visibility:
 
         Without such a purpose, what may be seen under any of those open to them.
         """
-        purposes = self._register.purposes.values()
-        usable = {purpose.code: purpose for purpose in purposes if purpose.roles & caller.roles}
-        shown = frozenset({declared} if declared in usable else usable)
+        purposes = self._register.purposes
+        purpose = purposes.get(declared or "")
+        if purpose is None or not purpose.roles & caller.roles:
+            found = purposes.values()
+            shown = frozenset(each.code for each in found if each.roles & caller.roles)
+        else:
+            shown = frozenset({purpose.code})
         if shown not in self._kept:
-            among = [usable[code] for code in shown if code in usable]
+            among = [purposes[code] for code in shown]
             fields, columns = _seen(self._schema, among), _columns(self._schema, among)
             self._kept[shown] = _restricted(self._schema.graphql, fields, columns)
         return self._kept[shown]

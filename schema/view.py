@@ -171,9 +171,10 @@ class Keyed:
     def check(self, item: Item) -> None:
         """Raise NotKnown where the item may not be read."""
         self.view.check(item, self.granted)
-        denial = self.view.unmet.get(self.key, {}).get(item.name)
-        if denial is not None:
-            raise withheld(denial)
+        if self.view.unmet:
+            denial = self.view.unmet.get(self.key, {}).get(item.name)
+            if denial is not None:
+                raise withheld(denial)
 
     def check_whole(self, item: Item) -> None:
         """Refuse to compute with what is released reduced only: it would tell the whole.
@@ -194,8 +195,9 @@ class Keyed:
     def answer(self, item: Item) -> Answer:
         """What the item's source said of this key. Raises NotKnown."""
         self.check(item)
-        waits = item.name in self.view.waiting.get(self.subject, ())
-        answer = (self.view.later if waits else self.view.answers).get((item.source, self.key))
+        view = self.view
+        waits = bool(view.waiting) and item.name in view.waiting.get(self.subject, ())
+        answer = (view.later if waits else view.answers).get((item.source, self.key))
         if answer is None:
             raise unavailable(item.source, Failure("SOURCE_UNAVAILABLE"))
         if answer.failure is not None:

@@ -29,7 +29,7 @@ class Together:
         self.names = frozenset(item.name for item in items)
         self.released = self.names | {exists_name(item) for item in items}
         self.paths = {item.name: item.path[-1] for item in items}
-        self.in_rows = len(items[0].path) == 2
+        self.list = items[0].path[0] if len(items[0].path) == 2 else None
         self.absent = dict.fromkeys(item.path[0] for item in items)
 
 
@@ -59,7 +59,7 @@ def whole(keyed: Keyed, items: Together) -> Mapping[str, Any]:
 
 def _reduced(keyed: Keyed, items: Together, values: Mapping[str, Any]) -> Mapping[str, Any]:
     """The same, with what is released reduced only reduced. Raises NotWhole for a list's rows."""
-    if items.in_rows:
+    if items.list is not None:
         raise NotWhole
     found = dict(values)
     for name, path in items.paths.items():
@@ -72,21 +72,22 @@ def _reduced(keyed: Keyed, items: Together, values: Mapping[str, Any]) -> Mappin
     return found
 
 
-def whole_rows(
-    keyed: Keyed, columns: Sequence[Item], items: Together
-) -> Sequence[Mapping[str, Any]] | None:
-    """The rows of the list of these columns, of which some are read. Raises NotWhole.
+def whole_rows(keyed: Keyed, items: Together) -> Sequence[Mapping[str, Any]] | None:
+    """The rows of the list that these items are columns of. Raises NotWhole.
 
-    None where the source has no record of the person, or no such list. That its length is told
-    is remembered.
+    None where the source has no record of the person, or no such list.
     """
-    rows = whole(keyed, items).get(columns[0].path[0], BROKEN)
+    rows = whole(keyed, items).get(items.list or "", BROKEN)
     if rows is BROKEN:
         raise NotWhole
-    granted = keyed.view.granted
-    keyed.view.show_list(keyed, [item for item in columns if item.name in granted])
     found: Sequence[Mapping[str, Any]] | None = rows
     return found
+
+
+def told_length(keyed: Keyed, columns: Sequence[Item]) -> None:
+    """Remember that it was told of the list of these columns how many rows it has, and no more."""
+    granted = keyed.view.granted
+    keyed.view.show_list(keyed, [item for item in columns if item.name in granted])
 
 
 def whole_row(row: Row, items: Together) -> Mapping[str, Any]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -405,6 +405,10 @@ class _Reader:
             self.fault(keys, f"`{key}` is a word of the hub's own", "choose another name")
 
 
+BySource = tuple[tuple[str, Subject, tuple[str, ...]], ...]
+"""Names of items, sorted, by source and kind of subject."""
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """The enabled sources, and which of them holds identity and which holds cases.
@@ -442,9 +446,53 @@ class Catalogue:
         """The items that count in a place of the unified view, in order of precedence."""
         return self._by_place.get(place, ())
 
+    @cached_property
+    def _held(self) -> Mapping[tuple[str, str], Item]:
+        found: dict[tuple[str, str], Item] = {}
+        for place, items in self._by_place.items():
+            for item in items:
+                found.setdefault((item.source, place), item)
+        return found
+
+    @cached_property
+    def names_of(self) -> Mapping[tuple[str, Subject], frozenset[str]]:
+        """The names of the items of each source on each kind of subject."""
+        found: dict[tuple[str, Subject], set[str]] = {}
+        for item in self.items.values():
+            found.setdefault((item.source, item.subject), set()).add(item.name)
+        return {key: frozenset(names) for key, names in found.items()}
+
+    @cached_property
+    def in_order(self) -> Callable[[frozenset[str]], tuple[Item, ...]]:
+        """Gives the items of these names in the order of the declarations; kept for the last ones.
+
+        Operations ask for the same items over and over.
+        """
+        place = {name: number for number, name in enumerate(self.items)}
+
+        @lru_cache(maxsize=2_000)
+        def ordered(names: frozenset[str]) -> tuple[Item, ...]:
+            return tuple(self.items[name] for name in sorted(names, key=place.__getitem__))
+
+        return ordered
+
+    @cached_property
+    def by_source(self) -> Callable[[frozenset[str]], BySource]:
+        """Gives the names of these items by source and kind of subject; kept for the last ones."""
+
+        @lru_cache(maxsize=2_000)
+        def split(names: frozenset[str]) -> BySource:
+            parts: dict[tuple[str, Subject], list[str]] = {}
+            for name in sorted(names):
+                item = self.items[name]
+                parts.setdefault((item.source, item.subject), []).append(name)
+            return tuple((*of, tuple(found)) for of, found in parts.items())
+
+        return split
+
     def held_by(self, source: str, place: str) -> Item | None:
         """The item of one source at a place: relations rest on one register and no other."""
-        return next((item for item in self.at(place) if item.source == source), None)
+        return self._held.get((source, place))
 
     def exists(self, source: str, subject: Subject = "person") -> Item:
         """The item that selecting a record of the source discloses."""

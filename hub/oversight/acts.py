@@ -62,7 +62,7 @@ async def act(hub: Hub, request: Request, plan: Plan, about: About, encode: Enco
             )
         entry.facts["acts"] = {name: getattr(made, "id", None) for name, made in done.items()}
         view = View.empty(hub.schema.catalogue)
-        projected = project(about.shown, plan, request.variables, Reading(view, about, done))
+        projected = project(about.shown(), plan, request.variables, Reading(view, about, done))
         body = encode(projected, (), {})
         await entry.outcome(view, (), projected.codes, {}, {})
     return body

@@ -31,7 +31,7 @@ from hub.projecting.running import (
 from hub.projecting.shape import NotCompiled, conditions, shape
 from hub.projecting.writing import Writer
 from schema.build import HubSchema
-from schema.whole import release, whole, whole_row, whole_rows
+from schema.whole import release, told_length, whole, whole_row, whole_rows
 
 KEPT = 500
 """Projections that are kept; the least recently used goes first."""
@@ -45,11 +45,14 @@ _CALLED: Mapping[str, Any] = {
     "required": required,
     "rows_one_by_one": rows_one_by_one,
     "sound": sound,
+    "told_length": told_length,
     "whole": whole,
     "whole_row": whole_row,
     "whole_rows": whole_rows,
 }
-_BUILTINS = {each.__name__: each for each in (Exception, bool, enumerate, int, max, str, type)}
+_BUILTINS = {
+    each.__name__: each for each in (Exception, bool, enumerate, float, int, max, str, type)
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from graphql import FieldNode, GraphQLError, GraphQLField, VariableNode
+from graphql import FieldNode, GraphQLError, GraphQLField, VariableNode, get_named_type
 from graphql.execution.values import VariableValues, get_argument_values
 from graphql.language import BREAK, Visitor, visit
 from strawberry.types.arguments import convert_arguments
@@ -116,7 +116,13 @@ def arguments_of(schema: HubSchema, selected: Selected) -> tuple[Values | None, 
     declared = field.extensions["strawberry-definition"].arguments
     made = schema.made
 
+    plain, spelt = _plain(field, node), made.config.name_converter.from_argument
+    names = {spelt(each): each.python_name for each in declared}
+
     def values(variables: VariableValues) -> Mapping[str, Any]:
+        coerced = variables.coerced
+        if plain is not None and all(coerced.get(name) is not None for name in plain.values()):
+            return {names[argument]: coerced[name] for argument, name in plain.items()}
         given = get_argument_values(field, node, variables)
         registry = made.schema_converter.scalar_registry
         return convert_arguments(given, declared, scalar_registry=registry, config=made.config)
@@ -127,6 +133,17 @@ def arguments_of(schema: HubSchema, selected: Selected) -> tuple[Values | None, 
         return None, values(VariableValues({}, {}))
     except GraphQLError as error:
         raise NotCompiled("an argument has no value") from error
+
+
+def _plain(field: GraphQLField, node: FieldNode) -> Mapping[str, str] | None:
+    """The variable of each argument, where all are ids or texts given by variables."""
+    found: dict[str, str] = {}
+    for each in node.arguments or ():
+        kind = get_named_type(field.args[each.name.value].type).name
+        if not isinstance(each.value, VariableNode) or kind not in ("ID", "String"):
+            return None
+        found[each.name.value] = each.value.name.value
+    return found if found.keys() == field.args.keys() else None
 
 
 def _names_variable(node: FieldNode) -> bool:

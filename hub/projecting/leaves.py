@@ -18,10 +18,14 @@ _AS_IT_IS = {
     "Month": "x if type(x := {}) is str else ",
     "Won": "x if type(x := {}) is int else ",
     "Int": "x if type(x := {}) is int and -0x80000000 <= x < 0x80000000 else ",
+    "Float": "x if type(x := {}) is float and x - x == 0 else ",
     "Boolean": "x if type(x := {}) is bool else ",
     "Date": "x.isoformat() if type(x := {}) is date else ",
 }
-"""How a value of the type that a scalar has most often is put without a call."""
+"""How a value of the type that a scalar has most often is put without a call.
+
+`x - x` is nought for all but what is infinite or no number.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,7 +228,7 @@ class Writer:
         name, said = self._name(part.name), {("row", read[0].source): "row"}
         body = [
             "try:",
-            f"    rows = whole_rows(it.keyed, {self._bind('columns', reads.columns)}, {items})",
+            f"    rows = whole_rows(it.keyed, {items})",
             "    out = rows and [",
             "        {",
             *(f"            {each.key!r}: {self._value(each, said)}," for each in columns),
@@ -237,6 +237,8 @@ class Writer:
             "    ]",
             "    if out:",
             f"        release(it.keyed, {items})",
+            "    else:",
+            f"        told_length(it.keyed, {self._bind('columns', reads.columns)})",
             "    return out",
             "except Exception:",
             f"    return rows_one_by_one({self._got(part)}, path, run, {leaves})",

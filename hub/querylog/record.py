@@ -309,13 +309,10 @@ class Entry:
         """By source: each set of items with the subjects it was released of."""
         grouped: dict[str, dict[tuple[str, ...], list[str]]] = {}
         for key, names in released.items():
-            parts: dict[tuple[str, str], list[str]] = {}
-            for name in sorted(names):
-                item = self._log.catalogue.items[name]
-                subject = key if item.subject == "case" else self._log.pseudonyms.of(key)
-                parts.setdefault((item.source, subject), []).append(name)
-            for (source, subject), items in parts.items():
-                grouped.setdefault(source, {}).setdefault(tuple(items), []).append(subject)
+            pseudonym = self._log.pseudonyms.of(key)
+            for source, subject, items in self._log.catalogue.by_source(frozenset(names)):
+                of = key if subject == "case" else pseudonym
+                grouped.setdefault(source, {}).setdefault(items, []).append(of)
         return {
             source: [{"items": list(items), "subjects": keys} for items, keys in groups.items()]
             for source, groups in sorted(grouped.items())

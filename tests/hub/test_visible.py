@@ -272,7 +272,7 @@ def test_faults_are_told_in_words_of_what_the_purpose_may_see(
     documents = Documents(schema.graphql, Limits())
     shown = seen_by(schema, register, "names")
     with pytest.raises(RequestRefused) as found:
-        documents.read(query, shown)
+        documents.read(query, lambda: shown)
     messages = [entry.message for entry in found.value.errors]
     if told is not None:
         assert [text.partition(" Did you mean 'name'")[0] for text in messages] == [told]
@@ -285,8 +285,8 @@ def test_a_document_that_the_purpose_may_not_see_whole_is_valid_and_kept(
 ) -> None:
     documents = Documents(schema.graphql, Limits())
     query = '{ recipient(id: "1") { tax { arrears } } }'
-    first = documents.read(query, seen_by(schema, register, "wages"))
-    assert documents.read(query, seen_by(schema, register, "names")) is first
+    first = documents.read(query, lambda: seen_by(schema, register, "wages"))
+    assert documents.read(query, lambda: seen_by(schema, register, "names")) is first
 
 
 def run(*arguments: str) -> CompletedProcess[str]:
