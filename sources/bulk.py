@@ -54,6 +54,7 @@ class Bulk(Strict):
     `items` are those delivered, by their names within the source; all where none is named. Of a
     good delivery at most `unmatched` of the people are unknown to the register of identity, and it
     has changed against the last one by at most `drift` (shares: of rows, of nulls in a column).
+    `apart` are lists that are delivered by themselves: a delivery is whole without them.
     """
 
     folder: str | None = None
@@ -72,10 +73,12 @@ class Bulk(Strict):
     drift: float = Field(default=0.2, ge=0)
     person: Part
     lists: Mapping[str, Part] = Field(default_factory=dict)
+    apart: Mapping[str, Part] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _has_its_place(self) -> Self:
-        views = [part.view is not None for part in self.parts.values()]
+        every = (*self.parts.values(), *self.apart.values())
+        views = [part.view is not None for part in every]
         if any(views) and not all(views):
             raise ValueError("some parts are files and some are views; deliver all in one way")
         if all(views) and (self.database is None or self.as_of is None):
@@ -97,8 +100,9 @@ class Bulk(Strict):
     def faults(self, paths: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str, str]]:
         """Where, what and remedy of what fits none of the items, given as path to name on wire."""
         lists = {path.split(".")[0] for path in paths if "." in path}
-        for name in sorted(self.lists.keys() - lists):
-            yield (("lists", name), f"there is no list `{name}`", "name a list that is declared")
+        for key, named in (("lists", self.lists), ("apart", self.apart)):
+            for name in sorted(named.keys() - lists):
+                yield (key, name), f"there is no list `{name}`", "name a list that is declared"
         for name in self.items:
             if name not in paths:
                 yield (("items",), f"there is no item `{name}`", "write `item` or `list.column`")

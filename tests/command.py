@@ -1,4 +1,4 @@
-"""Runs `hub` within the tests' own process: starting one each time would take most of their time."""
+"""Runs `hub` within the tests' own process: to start one each time would take most of the time."""
 
 from __future__ import annotations
 

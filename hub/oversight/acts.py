@@ -25,6 +25,7 @@ from hub.errors import RequestRefused, error, refused
 from hub.operation import Encode, Hub, Request
 from hub.oversight import approvals, notices, uses
 from hub.plan import Plan
+from hub.population.decision_times import DECISION_TIMES
 from hub.population.statistics import POPULATION
 from hub.project import Reading, project
 from hub.querylog.record import Because
@@ -241,6 +242,7 @@ _ACTS: Mapping[str, Callable[[Acting], Awaitable[Any]]] = {
     "ownUses": _own_uses,
     "notices": _notices,
     **READINGS,
+    **DECISION_TIMES,
     **POPULATION,
     **CORRECTIONS,
 }

@@ -50,7 +50,7 @@ def deliver(population: Path, declarations: Path, into: Path) -> None:
         source = catalogue.sources[name]
         folder = into / name
         folder.mkdir(parents=True, exist_ok=True)
-        for part in source.bulk.parts if source.bulk is not None else ():
+        for part in (*source.bulk.parts, *source.bulk.apart) if source.bulk is not None else ():
             _write(folder, source, part, people)
     manifest = json.loads((population / "manifest.json").read_text("utf-8"))
     (into / "manifest.json").write_text(json.dumps(manifest) + "\n", "utf-8")
@@ -67,9 +67,10 @@ def _write(folder: Path, source: Source, part: str, population: Population) -> N
         if item.subject == "person"
         and len(item.path) == length
         and (length == 1 or item.path[0] == part)
-        and bulk.delivers(item.path)
+        and (part in bulk.apart or bulk.delivers(item.path))
     ]
-    key = bulk.parts[part].key
+    declared = {**bulk.parts, **bulk.apart}[part]
+    key = declared.key
     fields = [pa.field(key, pa.string())]
     fields += [pa.field(item.wire[-1], _type(item)) for item in items]
     service, day = SERVICES.get(source.name), REFERENCE
@@ -78,7 +79,7 @@ def _write(folder: Path, source: Source, part: str, population: Population) -> N
         chunks = _served(service, part, items, population)
     else:
         chunks = _registered(source, part, population)
-    path = folder / str(bulk.parts[part].files).replace("{date}", str(day))
+    path = folder / str(declared.files).replace("{date}", str(day))
     with parquet.ParquetWriter(path, pa.schema(fields)) as writer:
         for keys, columns in chunks:
             made = [keys, *([_value(item, v) for v in columns[item.wire[-1]]] for item in items)]

@@ -1,0 +1,54 @@
+"""How long decisions take at an office, by programme: the types of `decisionTimes`."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import strawberry
+
+from schema.needs import Acts, covered, needing
+
+
+@strawberry.type(description="How long the decisions on one programme took.")
+class DecisionTime:
+    """Of at least ten decisions; those of fewer are left out."""
+
+    programme: str = covered("Code of the programme, as the agency has it.")
+    decisions: int = covered("How many were decided in the year, rounded down to tens.")
+    median_days: int = covered("Days from application to decision: half took no longer.")
+    ninetieth_percentile_days: int = covered("Nine in ten took no longer.")
+
+
+@strawberry.type(description="How long decisions took at the caller's office, in one year.")
+class DecisionTimes:
+    """Figures over many applications, and of none of them."""
+
+    office: str = covered("The office that decided.")
+    year: int = covered("The year of the decisions.")
+    as_of: datetime.date = covered("The day of the delivery that was counted.")
+    agency: str = covered("Whose delivery it is.")
+    programmes: list[DecisionTime] = covered("By programme, the slowest first.")
+
+
+def query_fields() -> dict[str, tuple[Any, Any]]:
+    """The question about how long decisions take."""
+
+    def decision_times(
+        info: strawberry.Info,
+        year: int,  # noqa: ARG001 - what is done with arguments is done before
+    ) -> DecisionTimes:
+        found: DecisionTimes = info.context.done["decisionTimes"]
+        return found
+
+    return {
+        "decisionTimes": (
+            DecisionTimes,
+            needing(
+                Acts(frozenset({"oversight"})),
+                decision_times,
+                "Median and 90th percentile of the days from application to decision at the"
+                " caller's own office, by programme.",
+            ),
+        ),
+    }
