@@ -66,7 +66,7 @@ def index_of(details: Mapping[str, Any]) -> Indexed:
     The items are those released, or those requested where none was. Raises KeyError, TypeError or
     ValueError where the details are none of a record.
     """
-    kind, at = details["kind"], _milliseconds(details["at"])
+    kind, at = details["kind"], milliseconds(details["at"])
     operation = details.get("operation")
     identity = None if operation is None else bytes.fromhex(operation.replace("-", ""))
     if kind in _UNDER_WAY:
@@ -128,7 +128,8 @@ def _bits(names: Iterable[str]) -> int:
     return found
 
 
-def _milliseconds(text: str) -> int:
+def milliseconds(text: str) -> int:
+    """The time in a record as the index has it. Raises ValueError."""
     at = datetime.datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError("a time without a zone")

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hub.querylog.checkpoint import Checkpoints, LogAltered
 from hub.querylog.sealing import Keep
-from hub.querylog.store import LogUnavailable, Store
+from hub.querylog.store import LogUnavailable, Store, application_name
 from hub.querylog.tables import DETAILS_KEY, INDEX_RECORD, LEAF, RUN
 
 PAUSE = 0.4
@@ -111,9 +111,24 @@ class Keeper:
             if run.beat != beat:
                 self._heard[run.id] = (run.beat, now)
                 since = now
-            if now - since >= SILENT or _ended(run.place):
+            silent = now - since >= SILENT
+            if (silent or _ended(run.place)) and not await self._is_writing(run.id, silent):
                 await self._settle_run(run)
                 self._heard.pop(run.id, None)
+
+    async def _is_writing(self, run: str, silent: bool) -> bool:
+        """Whether PostgreSQL is still at something that a hub sent before it ended.
+
+        A statement goes on when who sent it was killed: its records may yet come. Of a hub that
+        is silent only, connections that do nothing may stay for long.
+        """
+        if self._store.engine.dialect.name != "postgresql":
+            return False
+        query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = :name"
+        if silent:
+            query += " AND state <> 'idle'"
+        async with self._store.engine.connect() as connection:
+            return bool(await connection.scalar(sa.text(query), {"name": application_name(run)}))
 
     async def _settle_run(self, run: Any) -> None:
         settled = 0

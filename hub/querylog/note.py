@@ -182,6 +182,8 @@ def signature_of(line: str) -> tuple[str, bytes]:
         signature = base64.b64decode(encoded, validate=True)
     except binascii.Error as error:
         raise NoteRefused("a signature is no base64") from error
+    if base64.b64encode(signature).decode() != encoded:
+        raise NoteRefused("a signature is no base64")
     if dash != "\u2014" or not _NAME.match(name) or len(signature) < 5:
         raise NoteRefused("a line is no signature: a dash, a name, base64")
     return name, signature

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import time
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from hub.querylog.index import milliseconds
 from hub.querylog.sealing import Keep, KeyOf
 from hub.querylog.store import LogUnavailable, Store
 from hub.querylog.tables import DETAILS, DETAILS_KEY, INDEX_ABOUT, INDEX_RECORD, LEAF
@@ -30,10 +30,10 @@ async def shred(store: Store, today: datetime.date) -> list[tuple[str, int]]:
     for row, of in await _due(store, today):
         places = await _places(store, row.id)
         digest = hashlib.sha256(b"".join(place.to_bytes(8, "big") for place in places))
-        at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        now = datetime.datetime.now(datetime.UTC)
         event = {
             "kind": "SHREDDED",
-            "at": at,
+            "at": now.isoformat(timespec="milliseconds"),
             "hub": store.run,
             "key": row.id,
             "period": of.period,
@@ -45,7 +45,7 @@ async def shred(store: Store, today: datetime.date) -> list[tuple[str, int]]:
         # Invariant: that details are destroyed is durable before they are.
         await store.append(event, _FOR_GOOD)
         try:
-            await _destroy(store, row.id, places)
+            await _destroy(store, row.id, places, milliseconds(event["at"]))
         except (SQLAlchemyError, OSError) as error:
             raise LogUnavailable("details could not be destroyed; run it again") from error
         done.append((of.text, len(places)))
@@ -66,12 +66,12 @@ async def _places(store: Store, key: int) -> list[int]:
         return list((await connection.execute(query)).scalars())
 
 
-async def _destroy(store: Store, key: int, places: list[int]) -> None:
+async def _destroy(store: Store, key: int, places: list[int], at: int) -> None:
     async with store.engine.connect() as connection:
         if connection.dialect.name == "sqlite":
             await connection.exec_driver_sql("PRAGMA secure_delete=ON")
         gone = sa.update(DETAILS_KEY).where(DETAILS_KEY.c.id == key)
-        await connection.execute(gone.values(wrapped=None, destroyed=int(time.time() * 1000)))
+        await connection.execute(gone.values(wrapped=None, destroyed=at))
         await connection.commit()
         of_key = sa.select(LEAF.c.idx).where(LEAF.c.key == key)
         for start in range(0, len(places), STEP):

@@ -71,9 +71,13 @@ class Sealing:
 
     def unwrap(self, of: KeyOf, wrapped: bytes) -> AESGCM:
         """The key. Raises NotOpened."""
+        return AESGCM(self.opened(of, wrapped))
+
+    def opened(self, of: KeyOf, wrapped: bytes) -> bytes:
+        """The key's 32 bytes. Raises NotOpened."""
         nonce, sealed = wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:]
         try:
-            return AESGCM(self._wrapping.decrypt(nonce, sealed, of.text.encode()))
+            return self._wrapping.decrypt(nonce, sealed, of.text.encode())
         except (InvalidTag, ValueError) as error:
             raise NotOpened("a key of details does not open under the sealing key") from error
 

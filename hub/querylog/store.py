@@ -64,9 +64,9 @@ class Store:
     """
 
     def __init__(self, address: str, batch: int, sealing_key: bytes) -> None:
-        self.engine: AsyncEngine = engine_of(address)
         self.run = secrets.token_hex(6)
         """Names this hub among those that write to the store."""
+        self.engine: AsyncEngine = engine_of(address, self.run)
         self.sealing = Sealing(sealing_key)
         self._keys: dict[KeyOf, tuple[int, AESGCM]] = {}
         self._making: dict[KeyOf, asyncio.Task[tuple[int, AESGCM]]] = {}
@@ -359,16 +359,25 @@ class Store:
         await self.engine.dispose()
 
 
-def engine_of(address: str) -> AsyncEngine:
-    """An engine for the store at an address, whose commits are durable when they return."""
+def engine_of(address: str, run: str = "") -> AsyncEngine:
+    """An engine for the store at an address, whose commits are durable when they return.
+
+    PostgreSQL is told which hub each connection is of.
+    """
     url = sa.make_url(address)
     if url.get_backend_name() == "sqlite":
         engine = create_async_engine(url, pool_pre_ping=True)
         sa.event.listen(engine.sync_engine, "connect", _durable_sqlite)
         return engine
     durable = {"synchronous_commit": "on", "lock_timeout": "4000", "jit": "off"}
-    arguments = {"server_settings": durable, "timeout": TIMEOUT}
+    named = {"application_name": application_name(run)}
+    arguments = {"server_settings": durable | named, "timeout": TIMEOUT}
     return create_async_engine(url, pool_pre_ping=True, connect_args=arguments)
+
+
+def application_name(run: str) -> str:
+    """What PostgreSQL knows a hub's connections by."""
+    return f"welfare hub {run}".strip()
 
 
 async def opened_keys(connection: AsyncConnection, sealing: Sealing) -> dict[int, AESGCM]:

@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from hub.querylog import schema
 from hub.querylog.checkpoint import Head, LogKey, checked, edge_at
 from hub.querylog.finding import Finding, Trees
-from hub.querylog.index import index_of, set_of
-from hub.querylog.leaf import canonical, commitment, leaf
+from hub.querylog.index import milliseconds, set_of
 from hub.querylog.note import Note, NoteRefused, Verifier, signature_of
-from hub.querylog.sealing import Keep, KeyOf, NotOpened, Sealing, unseal
+from hub.querylog.records import Checked, Checking, Known, Range, check, prepare
+from hub.querylog.sealing import Keep, KeyOf, NotOpened, Sealing
 from hub.querylog.tables import (
     CHECKPOINT,
     COSIGNATURE,
@@ -42,6 +44,8 @@ from hub.querylog.tree import WIDTH, Edge, split
 
 STEP = 32 * WIDTH
 """Records read at once."""
+MANY = 100_000
+"""Records from which on they are checked in several processes."""
 MOST = 10_000
 """Findings after which no more are kept."""
 
@@ -78,8 +82,13 @@ Progress = Callable[[int, int], None]
 """Records read, of how many."""
 
 
-async def verify(address: str, trust: Trust, progress: Progress = lambda _, __: None) -> Report:
-    """Verify the store at an address. Raises Unreadable."""
+async def verify(
+    address: str,
+    trust: Trust,
+    progress: Progress = lambda _, __: None,
+    processes: int | None = None,
+) -> Report:
+    """Verify the store at an address, of many records in several processes. Raises Unreadable."""
     url = _reading(address)
     await asyncio.to_thread(_check_file, sa.make_url(address))
     engine = create_async_engine(url)
@@ -94,7 +103,7 @@ async def verify(address: str, trust: Trust, progress: Progress = lambda _, __: 
                 none = "it has no tables of a query log"
                 older = f"it has revision {found} of its tables, not {schema.HEAD}"
                 raise Unreadable(none if found is None else older)
-            return await _Verification(connection, trust, progress).run()
+            return await _Verification(connection, trust, progress, processes).run()
     except (SQLAlchemyError, OSError) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
         raise Unreadable(str(reason)) from error
@@ -123,14 +132,20 @@ def _reading(address: str) -> sa.URL:
 
 
 class _Verification:
-    def __init__(self, connection: AsyncConnection, trust: Trust, progress: Progress) -> None:
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        trust: Trust,
+        progress: Progress,
+        processes: int | None,
+    ) -> None:
         self.connection = connection
         self.trust = trust
         self.progress = progress
+        self.processes = processes
         self.report = Report()
-        self.keys: dict[int, AESGCM] = {}
+        self.known = Known(None, frozenset(), {})
         self.rows_of_keys: dict[int, Any] = {}
-        self.items: dict[int, tuple[str, ...]] = {}
         self.heads: dict[int, Head] = {}
         self.without_details: dict[int, list[int]] = {}
         self.shredded: dict[int, dict[str, Any]] = {}
@@ -144,16 +159,16 @@ class _Verification:
     async def run(self) -> Report:
         report = self.report
         await self._check_pages()
-        size = int(await self.connection.scalar(sa.select(HEAD.c.size)) or 0)
+        size = await self._size()
         await self._read_keys()
         await self._read_heads(size)
         trees = await self._start(size)
         signed = max(self.heads, default=0)
-        for start in range(trees.leaves.size, size, STEP):
-            end = min(start + STEP, size)
-            hashes = await self._records(start, end)
-            lowest = await self._lowest(start, min(end, signed))
-            self._take_in(trees, start, hashes, lowest, signed)
+        async for each in self._checked(trees.leaves.size, size):
+            self._take_up(each)
+            end = each.start + len(each.hashes)
+            lowest = await self._lowest(each.start, min(end, signed))
+            self._take_in(trees, each.start, each.hashes, lowest, signed)
             self.progress(end - report.start, size - report.start)
         report.records = size - report.start
         if signed:
@@ -164,6 +179,15 @@ class _Verification:
         self._check_items()
         report.findings.sort()
         return report
+
+    async def _size(self) -> int:
+        """How many records there are to be read."""
+        size = int(await self.connection.scalar(sa.select(HEAD.c.size)) or 0)
+        last = await self.connection.scalar(sa.select(sa.func.max(LEAF.c.idx)))
+        there = 0 if last is None else int(last) + 1
+        if there < size:
+            self.find("head", size, "cut", f"it counts {size} records, and the last is {there - 1}")
+        return min(size, there)
 
     async def _check_pages(self) -> None:
         """Have the database check its own pages and the order of its indexes."""
@@ -195,13 +219,14 @@ class _Verification:
                 self.find(f"index {name}", -1, "altered", str(error.orig).partition(":")[2].strip())
 
     async def _read_keys(self) -> None:
+        keys: dict[int, bytes] = {}
         for row in await self.connection.execute(sa.select(DETAILS_KEY)):
             self.rows_of_keys[row.id] = row
             if self.trust.sealing is None or row.wrapped is None:
                 continue
             try:
                 of = KeyOf(row.period, Keep(row.subjects, row.years))
-                self.keys[row.id] = self.trust.sealing.unwrap(of, row.wrapped)
+                keys[row.id] = self.trust.sealing.opened(of, row.wrapped)
             except NotOpened as error:
                 self.find("details_key", row.id, "altered", str(error))
         if self.trust.sealing is None:
@@ -209,7 +234,11 @@ class _Verification:
         members: dict[int, list[str]] = {}
         for row in await self.connection.execute(sa.select(INDEX_ITEMS)):
             members.setdefault(row.items, []).append(row.item)
-        self.items = {key: tuple(sorted(names)) for key, names in members.items()}
+        self.known = Known(
+            None if self.trust.sealing is None else keys,
+            frozenset(number for number, row in self.rows_of_keys.items() if row.wrapped is None),
+            {key: tuple(sorted(names)) for key, names in members.items()},
+        )
 
     async def _read_heads(self, size: int) -> None:
         """The signed checkpoints, by size, and their cosignatures."""
@@ -280,7 +309,8 @@ class _Verification:
             f"WHERE idx >= {start:d} AND idx < {end:d} ORDER BY idx"
         )
         try:
-            return (await self.connection.exec_driver_sql(query)).fetchall()
+            found = await self.connection.exec_driver_sql(query)
+            return [tuple(row) for row in found]
         except DBAPIError as error:
             if self.connection.dialect.name != "sqlite":
                 raise
@@ -288,81 +318,54 @@ class _Verification:
             self.find(table.name, start, "altered", what)
             return []
 
-    async def _records(self, start: int, end: int) -> list[bytes | None]:
-        """Check the records of a range; the hashes of their leaves, None where one is missing."""
-        leaves = {row[0]: row for row in await self._rows(LEAF, start, end)}
-        sealed = {row[0]: row[1] for row in await self._rows(DETAILS, start, end)}
-        rows = {row[0]: tuple(row[1:]) for row in await self._rows(INDEX_RECORD, start, end)}
-        about: dict[int, list[tuple[Any, ...]]] = {}
-        for row in await self._rows(INDEX_ABOUT, start, end):
-            about.setdefault(row[0], []).append(tuple(row[1:]))
-        sha256, hashes = hashlib.sha256, list[bytes | None]()
-        for place in range(start, end):
-            found = leaves.get(place)
-            if found is None:
-                self.find("record", place, "cut", "the record is missing")
-                hashes.append(None)
-                continue
-            hashes.append(sha256(b"\0" + found[1]).digest())
+    async def _ranges(self, start: int, size: int) -> AsyncIterator[Range]:
+        """The rows of records, so many at once."""
+        for first in range(start, size, STEP):
+            end = min(first + STEP, size)
+            leaves = await self._rows(LEAF, first, end)
             if self.trust.sealing is None:
+                yield Range(first, end, leaves)
                 continue
-            index = (rows.pop(place, None), about.pop(place, []))
-            if place in sealed:
-                self._check_details(place, found[1], found[2], sealed[place], index)
-            else:
-                self.without_details.setdefault(found[2], []).append(place)
-                if index != (None, []):
-                    self.find("index", place, "altered", "there is an index of destroyed details")
-        for place in rows.keys() | about.keys() if self.trust.sealing is not None else ():
-            self.find("index", place, "altered", "there is an index of a record that is missing")
-        return hashes
+            others = [
+                await self._rows(table, first, end)
+                for table in (DETAILS, INDEX_RECORD, INDEX_ABOUT)
+            ]
+            yield Range(first, end, leaves, *others)
 
-    def _check_details(
-        self, place: int, content: bytes, key: int, sealed: bytes, index: tuple[Any, Any]
-    ) -> None:
-        opening = self.keys.get(key)
-        of = self.rows_of_keys.get(key)
-        if of is not None and of.wrapped is None:
-            # Its key is destroyed; that its rows still stand is a shredding that was broken off.
-            self.without_details.setdefault(key, []).append(place)
+    async def _checked(self, start: int, size: int) -> AsyncIterator[Checked]:
+        """What is found of the records, range by range: of many records in several processes."""
+        workers = len(os.sched_getaffinity(0)) if self.processes is None else self.processes
+        if self.processes is None and size - start < MANY:
+            workers = 0
+        if workers < 1:
+            checking = Checking(self.known)
+            async for rows in self._ranges(start, size):
+                yield await asyncio.to_thread(checking.check, rows)
             return
-        if opening is None:
-            self.unopened.append(Finding("details", place, "altered", f"there is no key {key}"))
-            return
-        try:
-            salt, details = unseal(opening, sealed)
-        except NotOpened as error:
-            self.find("details", place, "altered", str(error))
-            return
-        if leaf(commitment(salt, details)) != content:
-            what = "the leaf commits to other details"
-            self.unopened.append(Finding("details", place, "altered", what))
-            return
-        record = orjson.loads(details)
-        try:
-            indexed = index_of(record)
-        except (KeyError, TypeError, ValueError):
-            self.find("details", place, "altered", "what was logged is no record")
-            return
-        if canonical(record) != details:
-            self.find("details", place, "altered", "what was logged is not canonical (RFC 8785)")
-        if index[0] != tuple(indexed.row):
-            what = "the row is missing" if index[0] is None else _differences(index[0], indexed.row)
-            self.find("index_record", place, "cut" if index[0] is None else "altered", what)
-        if sorted(index[1]) != sorted(map(tuple, indexed.about)):
-            self.find("index_about", place, "altered", "the rows are not those of the record")
-        if indexed.items and self.items.get(set_of(indexed.items)) != indexed.items:
-            self.find("index_items", place, "altered", "the items are not those of the record")
-        if record["kind"] == "SHREDDED":
-            self.shredded[record["key"]] = record
-        self._check_clock(place, indexed.row.at)
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, context, prepare, (self.known,)) as pool:
+            loop, under_way = asyncio.get_running_loop(), deque[asyncio.Future[Checked]]()
+            async for rows in self._ranges(start, size):
+                under_way.append(loop.run_in_executor(pool, check, rows))
+                if len(under_way) > workers:
+                    yield await under_way.popleft()
+            while under_way:
+                yield await under_way.popleft()
 
-    def _check_clock(self, place: int, at: int) -> None:
-        if at < self.latest - 60_000:
-            seconds = (self.latest - at) // 1000
-            self.report.notes.append(f"a clock went back by {seconds} s at record {place}")
-            self.latest = at
-        self.latest = max(self.latest, at)
+    def _take_up(self, checked: Checked) -> None:
+        """Add what was found of a range."""
+        for each in checked.findings:
+            self.find(each.where, each.place, each.kind, each.what)
+        self.unopened += checked.unopened
+        for key, places in checked.without_details.items():
+            self.without_details.setdefault(key, []).extend(places)
+        self.shredded |= checked.shredded
+        for place, at in zip(checked.places, checked.times, strict=True):
+            if at < self.latest - 60_000:
+                seconds = (self.latest - at) // 1000
+                self.report.notes.append(f"a clock went back by {seconds} s at record {place}")
+                self.latest = at
+            self.latest = max(self.latest, at)
 
     async def _lowest(self, start: int, end: int) -> list[bytes | None]:
         """The hashes that the lowest tiles have for a range, None where one is missing."""
@@ -410,7 +413,7 @@ class _Verification:
         stored = {}
         upper = sa.select(TILE).where(TILE.c.level > 0)
         for row in await self.connection.execute(upper):
-            end = (row.number + 1) * WIDTH ** (row.level + 1)
+            end = (row.number + 1) * WIDTH ** (min(row.level, 7) + 1)
             if end > self.report.start:
                 stored[row.level, row.number] = row.hashes
         self.report.findings += trees.findings(head.root, stored)
@@ -448,6 +451,9 @@ class _Verification:
             if row is None or row.wrapped is not None or event is None:
                 for place in places:
                     self.find("details", place, "cut", "the details are missing")
+            elif self._is_another(row, event):
+                what = "the row is not that of the key that was destroyed"
+                self.find("details_key", key, "altered", what)
             elif self.report.start == 0 and digest.hexdigest() != event["places"]:
                 what = "other records lack their details than those that were to be destroyed"
                 self.find("details_key", key, "cut", what)
@@ -459,8 +465,14 @@ class _Verification:
             else:
                 self.report.destroyed += len(places)
 
+    @staticmethod
+    def _is_another(row: Any, event: dict[str, Any]) -> bool:
+        """Whether the row of a destroyed key says otherwise than the record of its destruction."""
+        logged = (event["period"], event["subjectClass"], event["years"], milliseconds(event["at"]))
+        return (row.period, row.subjects, row.years, row.destroyed) != logged
+
     def _check_items(self) -> None:
-        for key, names in self.items.items():
+        for key, names in self.known.items.items():
             if set_of(names) != key:
                 self.find(
                     "index_items", -1, "altered", f"set {key} has other members than its number"
@@ -474,10 +486,3 @@ def _filled(
     for of_leaf, of_tile in zip(hashes, lowest, strict=True):
         known = of_leaf or of_tile or bytes(32)
         yield of_leaf or known, of_tile or known
-
-
-def _differences(have: Sequence[Any], want: Any) -> str:
-    names = [
-        name for name, one, other in zip(want._fields, have, want, strict=True) if one != other
-    ]
-    return f"{', '.join(names)} of the row are not those of the record"

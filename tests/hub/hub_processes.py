@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from bench import world as bench
 from hub.querylog.checkpoint import Checkpoints, LogKey
@@ -25,6 +26,7 @@ from hub.querylog.keeper import Keeper
 from hub.querylog.note import Signer
 from hub.querylog.sealing import Sealing
 from hub.querylog.store import Store
+from hub.querylog.tables import RUN
 from hub.querylog.verify import Trust, verify
 
 PEOPLE = 200
@@ -166,7 +168,7 @@ class Served:
 
 
 async def until_ready(address: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     async with httpx.AsyncClient(trust_env=False) as client:
         while time.monotonic() < deadline:
             with contextlib.suppress(httpx.HTTPError):
@@ -209,6 +211,12 @@ async def told(world: World, address: str) -> Told:
     await store.open()
     keeper = Keeper(store, Checkpoints(store.engine, world.signer))
     await keeper.open()
+    others = sa.select(sa.func.count()).select_from(RUN).where(RUN.c.id != store.run)
+    for _ in range(600):
+        async with store.engine.connect() as connection:
+            if not await connection.scalar(others):
+                break
+        await asyncio.sleep(0.1)
     await keeper.close()
     records = [record async for record in store.records()]
     await store.close()
