@@ -16,7 +16,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from hub.cli import main
+from hub.corrections import tables as corrections
 from hub.oversight import tables as oversight
+from hub.population import teams
 from hub.querylog import schema
 from hub.querylog.checkpoint import Checkpoints
 from hub.querylog.note import Signer, Verifier
@@ -250,7 +252,7 @@ def test_records_of_older_hubs_are_taken_into_the_tree_also_of_those_that_still_
 
 def test_the_revisions_make_the_tables_that_the_code_uses(folder: Path) -> None:
     asyncio.run(fill(folder, 1))
-    assert oversight.METADATA is METADATA
+    assert oversight.METADATA is corrections.METADATA is teams.METADATA is METADATA
     engine = create_engine(f"sqlite:///{folder / 'log.db'}")
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)
