@@ -1,4 +1,4 @@
-"""Runs `hub` within the tests' own process: to start one each time would take most of the time."""
+"""Runs `hub` within the process of the tests: starting one each time would take too long."""
 
 from __future__ import annotations
 
