@@ -1,9 +1,11 @@
-"""Serves the GraphiQL page and its files out of the installed package, and nothing from elsewhere.
+"""Serves the pages and their files out of the installed package, and nothing from elsewhere.
 
-The page itself is built by `make graphiql` from `hub/console/graphiql/`.
+GraphiQL is built by `make graphiql` from `hub/console/graphiql/`; the page of policy teams,
+`/statistics`, is served as it stands in `hub/console/statistics/`.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +16,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 _ASSETS = Path(__file__).parent / "assets"
+_STATISTICS = Path(__file__).parent / "statistics"
 _PAGE = "index.html"
 _CONTENT_TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -35,8 +38,18 @@ _POLICY = {
     "form-action": "'none'",
     "frame-ancestors": "'none'",
 }
+# The page of policy teams styles itself by its own sheet alone.
+_PLAIN_POLICY = _POLICY | {"style-src": "'self'", "font-src": "'self'"}
 _STRICT = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 _PRIVATE = {**_STRICT, "Cache-Control": "no-store"}
+
+
+def _policy(policy: Mapping[str, str]) -> dict[str, str]:
+    written = "; ".join(f"{name} {given}" for name, given in policy.items())
+    return {**_PRIVATE, "Content-Security-Policy": written}
+
+
+_PLAIN = _policy(_PLAIN_POLICY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +78,20 @@ def routes(demo: Path | None, sign_in: SignIn | None = None) -> list[BaseRoute]:
     policy = dict(_POLICY)
     if sign_in is not None:
         policy["connect-src"] += f" {sign_in.origin}"
-    headers = {
-        **_PRIVATE,
-        "Content-Security-Policy": "; ".join(f"{name} {given}" for name, given in policy.items()),
-    }
+    headers = _policy(policy)
 
     async def page(_request: Request) -> Response:
         kind = "text/html; charset=utf-8"
         return FileResponse(_ASSETS / _PAGE, media_type=kind, headers=headers)
 
+    async def statistics(_request: Request) -> Response:
+        kind = "text/html; charset=utf-8"
+        return FileResponse(_STATISTICS / _PAGE, media_type=kind, headers=_PLAIN)
+
     served = [
         Route("/", page, name="console"),
+        Route("/statistics", statistics, name="statistics"),
+        Route("/statistics/assets/{name}", _statistics_asset, name="statistics-asset"),
         Route("/console/assets/{name}", _asset, name="console-asset"),
     ]
     if demo is not None:
@@ -99,12 +115,20 @@ def routes(demo: Path | None, sign_in: SignIn | None = None) -> list[BaseRoute]:
     return [*served]
 
 
+async def _statistics_asset(request: Request) -> Response:
+    return _file(request, _STATISTICS)
+
+
 async def _asset(request: Request) -> Response:
+    return _file(request, _ASSETS)
+
+
+def _file(request: Request, folder: Path) -> Response:
     # `{name}` holds no slash, and the listing keeps out every other way of leaving the folder.
     name = request.path_params["name"]
     content_type = _CONTENT_TYPES.get(Path(name).suffix)
-    if content_type is None or name not in {file.name for file in _ASSETS.iterdir()}:
+    if content_type is None or name not in {file.name for file in folder.iterdir()}:
         raise HTTPException(404)
     fresh = "public, max-age=31536000, immutable" if _HASHED.search(name) else "no-cache"
     headers = {**_STRICT, "Cache-Control": fresh}
-    return FileResponse(_ASSETS / name, media_type=content_type, headers=headers)
+    return FileResponse(folder / name, media_type=content_type, headers=headers)
