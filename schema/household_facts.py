@@ -34,7 +34,7 @@ DISTRICT = "identity.district"
 BIRTH = "identity.birthDate"
 ASSETS, BUILDING, VEHICLE = "assets.", "building", "vehicle"
 USE, WHERE = "dwelling.use", "dwelling.district"
-_RELATIONS: Mapping[tuple[str, str], str] = {
+RELATIONS: Mapping[tuple[str, str], str] = {
     ("head", "spouse"): "spouse",
     ("head", "child"): "child",
     ("head", "parent"): "parent",
@@ -184,7 +184,7 @@ def _relation(member: Person, applicant: Person) -> Fact:
     own = _peek(applicant, RELATION, str)
     if not isinstance(theirs, Known) or not isinstance(own, Known):
         return next(fact for fact in (theirs, own) if not isinstance(fact, Known))
-    found = _RELATIONS.get((str(own.value), str(theirs.value)))
+    found = RELATIONS.get((str(own.value), str(theirs.value)))
     return NotKnown() if found is None else Known(found, (*own.origins, *theirs.origins))
 
 
