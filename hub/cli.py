@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hub.kit import parser as kit
 from hub.persons import TITLES, DemoFailed
+from hub.population import review_parser
 from hub.querylog import parser as querylog
 from hub.reading import parser as reading
 from sources.fault import FaultyConfiguration
@@ -23,6 +24,7 @@ _MODULES = {
     **kit.MODULES,
     **querylog.MODULES,
     **reading.MODULES,
+    **review_parser.MODULES,
     "notices": "hub.oversight.command",
     "corrections": "hub.corrections.command",
     "corrections_settle": "hub.corrections.command",
@@ -117,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
 
     kit.add(commands, _CONFIG)
     reading.add(querylog.add(commands))
+    review_parser.add(commands, _CONFIG)
 
     trying = commands.add_parser("demo", help="simulated agencies, a hub over them, one question")
     trying.add_argument("--once", action="store_true", help="print the answer as JSON and stop")

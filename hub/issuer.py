@@ -34,6 +34,17 @@ def make_keys(folder: Path, sample: Mapping[str, Any]) -> None:
     issuer = ECKey.import_key(json.loads(private.read_text()))
     public = {"keys": [issuer.as_dict(private=False)]}
     (keys / "issuer.jwks.json").write_text(json.dumps(public))
+    make_log_keys(keys)
+    persons = {
+        **sample["personas"],
+        "recipient": {"person": "resident-of-the-sample", "recipient": sample["recipient"]},
+    }
+    _write_secret(keys / "persons.json", json.dumps(persons).encode())
+
+
+def make_log_keys(keys: Path) -> None:
+    """Make the keys of a query log that are not there yet."""
+    keys.mkdir(parents=True, exist_ok=True)
     for name in ("pseudonym.key", "sealing.key"):
         if not (keys / name).exists():
             _write_secret(keys / name, secrets.token_bytes(32))
@@ -41,11 +52,6 @@ def make_keys(folder: Path, sample: Mapping[str, Any]) -> None:
         signer = Signer.make("demo.invalid/log")
         _write_secret(keys / "signing.key", f"{signer.text}\n".encode())
         (keys / "verifiers.txt").write_text(f"{signer.verifier.text}\n")
-    persons = {
-        **sample["personas"],
-        "recipient": {"person": "resident-of-the-sample", "recipient": sample["recipient"]},
-    }
-    _write_secret(keys / "persons.json", json.dumps(persons).encode())
 
 
 def _write_secret(path: Path, content: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TextIO
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -13,13 +14,22 @@ _PIPED = 240
 
 
 def show(
-    title: str | None, names: Sequence[str], rows: Iterable[Sequence[str]], *, whole: int = 1
+    title: str | None,
+    names: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    whole: int = 1,
+    stream: TextIO | None = None,
 ) -> None:
-    """Print a table. Its first `whole` columns are names, and stand on one line each."""
+    """Print a table, to the standard output or another stream.
+
+    Its first `whole` columns are names, and stand on one line each.
+    """
     columns = [
         Column(name, no_wrap=place < whole, overflow="fold") for place, name in enumerate(names)
     ]
     table = Table(*columns, title=title)
     for row in rows:
         table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else _PIPED).print(table)
+    stream = stream or sys.stdout
+    Console(file=stream, width=None if stream.isatty() else _PIPED).print(table)

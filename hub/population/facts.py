@@ -81,7 +81,7 @@ class _Read:
 
 @dataclass(frozen=True)
 class Facts:
-    """Makes the table of everyone's facts on a backend; `names` are the inputs the rules rest on."""
+    """Makes the table of everyone's facts; `names` are the inputs that the rules rest on."""
 
     backend: Any
     catalogue: Catalogue
@@ -97,9 +97,12 @@ class Facts:
         places |= {_HOUSEHOLD_ID, RELATION, DISTRICT, BIRTH}
         found = [item for place in sorted(places) for item in self.catalogue.at(place)]
         conditions = [
-            one for item in found if item.counts_when for one in self.catalogue.condition_items(item)
+            one
+            for item in found
+            if item.counts_when
+            for one in self.catalogue.condition_items(item)
         ]
-        return tuple(dict.fromkeys((*found, *conditions)))
+        return tuple({item.name: item for item in (*found, *conditions)}.values())
 
     def people(self, more: Mapping[str, str]) -> Any:
         """Everyone in the register of identity with their facts, and further columns by place."""
@@ -121,7 +124,9 @@ class Facts:
 
     def _register(self) -> Any:
         """Everyone registered: a household of their own where the register knows of none."""
-        found = [next(iter(self.catalogue.at(place))) for place in (_HOUSEHOLD_ID, RELATION, DISTRICT)]
+        found = [
+            next(iter(self.catalogue.at(place))) for place in (_HOUSEHOLD_ID, RELATION, DISTRICT)
+        ]
         rows = table(self.backend, self.deliveries[self.catalogue.identity])
         household, head, district = (rows[item.path[-1]] for item in found)
         others = [column for column in rows.columns if column != KEY]
@@ -192,7 +197,9 @@ class Facts:
     def _total(self, read: _Read, name: str, place: str) -> dict[str, Column]:
         """The sum of a kind, as `schema/components.py` puts it together; of flows a year."""
         items = self.catalogue.at(place)
-        delivered = [item for item in items if read.has(item, *self.catalogue.condition_items(item))]
+        delivered = [
+            item for item in items if read.has(item, *self.catalogue.condition_items(item))
+        ]
         sums = {item.name: self._amount(read, item) for item in delivered}
         plain = [sums[item.name] for item in delivered if item.reports is None]
         if len(delivered) < len(items) or not items:

@@ -1,4 +1,4 @@
-"""What a review finds, as Ibis expressions: every recipient tested again, receipts that are too many.
+"""What a review finds, as Ibis expressions: every recipient tested again, every receipt checked.
 
 The rules are those of the single test: `schema/rules/columns.py` reads the same formulas. Pure but
 for the tables that the expressions stand for; DuckDB and Spark give the same.
@@ -214,7 +214,7 @@ def _tested_alone(reviewed: Reviewed, people: Any, steps: Sequence[str]) -> Any:
 
 
 def results(reviewed: Reviewed, tables: Tables, tested: Any) -> Any:
-    """Each applicant's test of each programme: what it comes to, and every step of the household."""
+    """Each applicant's test of each programme: its result, and every step of the household."""
     import ibis  # noqa: PLC0415 - heavy, and needed only where populations are read
 
     worked = _tested(reviewed, tables.people, tested)
@@ -235,12 +235,13 @@ def results(reviewed: Reviewed, tables: Tables, tested: Any) -> Any:
                 threshold=of[programme.threshold] if programme.threshold else nothing,
                 payable=nothing if pays is None else met.ifelse(pays, nothing),
                 reason=_why(reviewed, programme, of),
+                by_bounds=ibis.literal(False),
             )
         )
     whole = reduce(lambda one, other: one.union(other), found)
     return whole.select(
         KEY,
-        *("programme", "office", RESIDENCE, "result", "reason"),
+        *("programme", "office", RESIDENCE, "result", "by_bounds", "reason"),
         *("recognised", "threshold", "payable", "received"),
         *reviewed.steps,
     )
@@ -278,9 +279,9 @@ def findings(reviewed: Reviewed, tables: Tables, tested: Any) -> Any:
     found = reduce(lambda one, other: one.union(other), parts)
     more = tested.drop("reason", "office", RESIDENCE).mutate(tested_key=tested[KEY]).drop(KEY)
     more = more.rename(tested_programme="programme")
-    joined = found.left_join(
-        more, [(KEY, "tested_key"), ("programme", "tested_programme")]
-    ).drop("tested_key", "tested_programme")
+    joined = found.left_join(more, [(KEY, "tested_key"), ("programme", "tested_programme")]).drop(
+        "tested_key", "tested_programme"
+    )
     where = known.select(place_key=known[KEY], district=known[RESIDENCE])
     joined = joined.left_join(where, [(KEY, "place_key")]).drop("place_key")
     return joined.rename(recipient=KEY, reason="why")
@@ -303,17 +304,42 @@ def _of_tests(reviewed: Reviewed, rows: Any) -> list[Any]:
     over, under = rows.received - rows.payable, rows.payable - rows.received
     is_monthly = rows.programme.isin(monthly)
     tests = [
-        (INELIGIBLE, receives & alive & registered & (rows.result == _NOT), rows.received, rows.reason),
-        (OVERPAID, receives & alive & entitled & is_monthly & (over > 0), over,
-         _text("more is paid than is due at most")),
-        (UNDERPAID, receives & alive & entitled & is_monthly & rows.programme.isin(exact) & (under > 0),
-         under, _text("less is paid than is due")),
-        (UNDECIDED, receives & alive & registered & (rows.result == _OPEN), rows.received,
-         _text("it hangs on what the deliveries do not tell")),
-        (BLIND_SPOT, ~receives & entitled, rows.payable,
-         _text("looks entitled and does not receive it")),
-        (NOT_REGISTERED, receives & ~registered, rows.received,
-         _text("the register of identity does not know the recipient")),
+        (
+            INELIGIBLE,
+            receives & alive & registered & (rows.result == _NOT),
+            rows.received,
+            rows.reason,
+        ),
+        (
+            OVERPAID,
+            receives & alive & entitled & is_monthly & (over > 0),
+            over,
+            _text("more is paid than is due at most"),
+        ),
+        (
+            UNDERPAID,
+            receives & alive & entitled & is_monthly & rows.programme.isin(exact) & (under > 0),
+            under,
+            _text("less is paid than is due"),
+        ),
+        (
+            UNDECIDED,
+            receives & alive & registered & (rows.result == _OPEN),
+            rows.received,
+            _text("it hangs on what the deliveries do not tell"),
+        ),
+        (
+            BLIND_SPOT,
+            ~receives & entitled,
+            rows.payable,
+            _text("looks entitled and does not receive it"),
+        ),
+        (
+            NOT_REGISTERED,
+            receives & ~registered,
+            rows.received,
+            _text("the register of identity does not know the recipient"),
+        ),
     ]
     return [
         rows.filter(holds).select(
@@ -340,15 +366,21 @@ def _of_receipts(reviewed: Reviewed, tables: Tables) -> list[Any]:
         found += _excluded(reviewed, everything, rule)
     dead = with_days.filter(with_days.month > _month(with_days.death))
     found.append(
-        _late(dead, Receipt.AFTER_DEATH, _said("it is paid for months after the death", law.after_death))
+        _late(
+            dead,
+            Receipt.AFTER_DEATH,
+            _said("it is paid for months after the death", law.after_death),
+        )
     )
-    for rule in law.abroad:
-        reason = f"the stay abroad has reached its day {rule.day}"
-        away = _away(with_days, rule.programmes, "abroad", rule.day)
-        found.append(_late(away, Receipt.ABROAD, _said(reason, rule)))
-    for rule in law.custody:
-        away = _away(with_days, rule.programmes, "custody", 0)
-        found.append(_late(away, Receipt.IN_CUSTODY, _said("it is paid for months in custody", rule)))
+    for stay in law.abroad:
+        reason = f"the stay abroad has reached its day {stay.day}"
+        away = _away(with_days, stay.programmes, "abroad", stay.day)
+        found.append(_late(away, Receipt.ABROAD, _said(reason, stay)))
+    for held in law.custody:
+        away = _away(with_days, held.programmes, "custody", 0)
+        found.append(
+            _late(away, Receipt.IN_CUSTODY, _said("it is paid for months in custody", held))
+        )
     found.append(_moved(with_days, reviewed))
     return found
 
@@ -379,7 +411,9 @@ def _excluded(reviewed: Reviewed, paid: Any, rule: Any) -> list[Any]:
             for own, beside in ((one, other), (other, one)):
                 if own not in reviewed.programmes:
                     continue
-                others = applying.filter(applying.programme == beside).select(KEY, "month").distinct()
+                others = (
+                    applying.filter(applying.programme == beside).select(KEY, "month").distinct()
+                )
                 both = applying.filter(applying.programme == own).semi_join(others, [KEY, "month"])
                 reason = _said(f"`{beside}` is paid beside it: {rule.reason}", rule)
                 found.append(_late(both, Receipt.EXCLUSIVE, reason))
@@ -393,9 +427,7 @@ def _away(rows: Any, programmes: Sequence[str], what: str, day: int) -> Any:
     since, until = rows[f"{what}_since"], rows[f"{what}_until"]
     reached = since + ibis.interval(days=day)
     lasts = until.isnull() | ((until >= reached) & (rows.month <= _month(until)))
-    return rows.filter(
-        rows.programme.isin(programmes) & (rows.month > _month(reached)) & lasts
-    )
+    return rows.filter(rows.programme.isin(programmes) & (rows.month > _month(reached)) & lasts)
 
 
 def _moved(rows: Any, reviewed: Reviewed) -> Any:
@@ -406,7 +438,11 @@ def _moved(rows: Any, reviewed: Reviewed) -> Any:
     before = of.filter(of.month <= changed).select(KEY, "programme", "office").distinct()
     after = of.filter(of.month > changed)
     on = after.semi_join(before, [KEY, "programme", "office"])
-    return _late(on, Receipt.HOUSEHOLD_CHANGE, _said("the office pays on as before the change of household", rule))
+    return _late(
+        on,
+        Receipt.HOUSEHOLD_CHANGE,
+        _said("the office pays on as before the change of household", rule),
+    )
 
 
 def _month(day: Any) -> Any:

@@ -12,7 +12,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from hub.querylog.index import milliseconds
 from hub.querylog.sealing import Keep, KeyOf
 from hub.querylog.store import LogUnavailable, Store
-from hub.querylog.tables import DETAILS, DETAILS_KEY, INDEX_ABOUT, INDEX_RECORD, LEAF
+from hub.querylog.tables import (
+    CROWD,
+    DETAILS,
+    DETAILS_KEY,
+    INDEX_ABOUT,
+    INDEX_RECORD,
+    LEAF,
+)
 
 STEP = 50_000
 """Most places in the tree whose rows are deleted in one transaction."""
@@ -76,6 +83,9 @@ async def _destroy(store: Store, key: int, places: list[int], at: int) -> None:
         of_key = sa.select(LEAF.c.idx).where(LEAF.c.key == key)
         for start in range(0, len(places), STEP):
             first, last = places[start], places[start : start + STEP][-1]
+            those = INDEX_RECORD.c.idx.between(first, last) & INDEX_RECORD.c.idx.in_(of_key)
+            operations = sa.select(INDEX_RECORD.c.operation).where(those)
+            await connection.execute(sa.delete(CROWD).where(CROWD.c.operation.in_(operations)))
             for table in (DETAILS, INDEX_ABOUT, INDEX_RECORD):
                 rows = table.c.idx.between(first, last) & table.c.idx.in_(of_key)
                 await connection.execute(sa.delete(table).where(rows))

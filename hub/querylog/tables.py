@@ -107,6 +107,18 @@ INDEX_ITEMS = sa.Table(
 )
 """The members of a set of items that `index_record.items` names."""
 
+CROWD = sa.Table(
+    "index_crowd",
+    METADATA,
+    sa.Column("operation", sa.LargeBinary(16), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("first", sa.LargeBinary(16), nullable=False),
+    sa.Column("last", sa.LargeBinary(16), nullable=False),
+    sa.Column("pseudonyms", sa.LargeBinary, nullable=False),
+    sa.Index("index_crowd_first", "first", "last"),
+)
+"""Whom the record of an operation is about where they are a crowd: `hub/querylog/crowd.py`."""
+
 HOLD = sa.Table(
     "log_hold",
     METADATA,

@@ -20,6 +20,8 @@ from hub.querylog.store import LogUnavailable, Store, Stored
 from hub.querylog.tables import HOLD, INDEX_RECORD
 from hub.reading.search import Page, Search, connected, find, places
 
+EVERYONE = ["*"]
+"""Of whom a record about a crowd says that something was used: of all in it."""
 MOST_DAYS = 365
 """Days for which an access may be kept from those it is about, counted from today."""
 
@@ -73,7 +75,7 @@ def released_of(found: Stored, pseudonym: str) -> tuple[str, ...]:
         item
         for groups in details.get("disclosed", {}).values()
         for group in groups
-        if pseudonym in group["subjects"]
+        if pseudonym in group["subjects"] or group["subjects"] == EVERYONE
         for item in group["items"]
     }
     derived = details.get("derived", {}).items()

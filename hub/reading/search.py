@@ -8,7 +8,7 @@ import binascii
 import contextlib
 import datetime
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from hub.errors import refused
+from hub.querylog.crowd import crowds_with
 from hub.querylog.store import LogUnavailable, Store, Stored
 from hub.querylog.tables import INDEX_ABOUT, INDEX_ITEMS, INDEX_RECORD
 
@@ -34,7 +35,8 @@ class Search:
     """What records are looked for by; what is None does not matter.
 
     `subject` and `case` are pseudonyms, `released` is set where something of the subject has to
-    have been released, and `found` selects the places in the tree that are looked among.
+    have been released, and `found` selects the places in the tree that are looked among. `crowds`
+    are the operations about crowds that the subject is in; `placed` looks them up.
     """
 
     person: str | None = None
@@ -48,6 +50,7 @@ class Search:
     until: datetime.datetime | None = None
     released: bool = False
     found: Any = None
+    crowds: tuple[bytes, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +63,23 @@ class Page:
 
 async def find(store: Store, search: Search, first: int, before: int | None = None) -> Page:
     """The newest records that fit, before a place in the tree. Raises LogUnavailable."""
-    query = places(search).order_by(INDEX_RECORD.c.idx.desc()).limit(first + 1)
-    if before is not None:
-        query = query.where(INDEX_RECORD.c.idx < before)
     async with connected(store.engine) as connection:
+        search = await placed(connection, search)
+        query = places(search).order_by(INDEX_RECORD.c.idx.desc()).limit(first + 1)
+        if before is not None:
+            query = query.where(INDEX_RECORD.c.idx < before)
         found = [int(row.idx) for row in await connection.execute(query)]
     shown = found[:first]
     records = await store.read(shown)
     records.reverse()
     return Page(tuple(records), shown[-1] if len(found) > first else None)
+
+
+async def placed(connection: AsyncConnection, search: Search) -> Search:
+    """The search with the crowds that its subject is in."""
+    if search.subject is None or search.crowds is not None:
+        return search
+    return replace(search, crowds=await crowds_with(connection, search.subject))
 
 
 def places(search: Search) -> sa.Select[tuple[int]]:
@@ -93,7 +104,10 @@ def places(search: Search) -> sa.Select[tuple[int]]:
             about = sa.select(INDEX_ABOUT.c.idx).where(
                 INDEX_ABOUT.c.pseudonym == pseudonym, INDEX_ABOUT.c.part.in_(parts)
             )
-            query = query.where(record.idx.in_(about))
+            within: sa.ColumnElement[bool] = record.idx.in_(about)
+            if pseudonym is search.subject and search.crowds:
+                within |= record.operation.in_(search.crowds)
+            query = query.where(within)
     return query if search.found is None else query.where(record.idx.in_(search.found))
 
 

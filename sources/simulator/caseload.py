@@ -8,14 +8,19 @@ who is not entitled is above the threshold by as little as one won, who is entit
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+import itertools
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from sources.declaration import Source, read_catalogue
+from sources.fault import FaultyConfiguration
 from sources.simulator.places import DISTRICTS
 
 DAY = "2026-10-31"
@@ -77,7 +82,12 @@ class Shape:
         of_couples = twice // 4
         some = self.of(RECIPIENTS // 500)
         ranges = _ranges(
-            dead=dead, wrong=single, twice=twice - of_couples, edge=some, abroad=some, custody=some,
+            dead=dead,
+            wrong=single,
+            twice=twice - of_couples,
+            edge=some,
+            abroad=some,
+            custody=some,
             decoy=some,
         )
         # Some are not entitled and paid twice.
@@ -108,19 +118,12 @@ def _home_kinds(shape: Shape) -> str:
     return ", ".join(rows)
 
 
-def _draws() -> Iterator[Callable[[str, int], str]]:
-    """Draws below a bound for an expression, each of its own."""
-    number = 0
-    while True:
-        number += 1
-        yield lambda of, below, salt=number: f"(hash({of}, {salt}, $seed) % {below})::BIGINT"
-
-
-_DRAW = _draws()
+_SALTS = itertools.count(1)
 
 
 def _below(bound: int, of: str = "h") -> str:
-    return next(_DRAW)(of, bound)
+    """A draw of its own, below a bound, for a household or a person."""
+    return f"(hash({of}, {next(_SALTS)}, $seed) % {bound})::BIGINT"
 
 
 def _some(per_100: int, value: str, of: str = "h") -> str:
@@ -139,16 +142,25 @@ def _in(name: str, shape: Shape) -> str:
 
 def _coprime(count: int) -> int:
     """A step that goes through all of `count` places, so that what is planted lies scattered."""
-    import math  # noqa: PLC0415 - of one line
-
     step = int(count * 0.6180339887) | 1
     while math.gcd(step, count) != 1:
         step += 2
     return step
 
 
-def deliver(folder: Path, shape: Shape, seed: int, key: bytes, say: Callable[[str], None]) -> None:
+def deliver(
+    folder: Path,
+    shape: Shape,
+    seed: int,
+    key: bytes,
+    say: Callable[[str], None],
+    declarations: Path,
+) -> None:
     """Write the deliveries of every agency, and the truth, sealed by the key. Raises OSError."""
+    catalogue, faults = read_catalogue(declarations, list(_deliveries()), "resident", "benefits")
+    if faults:
+        raise FaultyConfiguration(faults)
+    sources = catalogue.sources
     folder.mkdir(parents=True, exist_ok=True)
     database = duckdb.connect(config={"temp_directory": str(folder / "spill")})
     database.execute("SET preserve_insertion_order = false")
@@ -156,28 +168,25 @@ def deliver(folder: Path, shape: Shape, seed: int, key: bytes, say: Callable[[st
     bound: dict[str, Any] = {"seed": seed}
     count = sum(homes for homes, _ in shape.homes().values())
     say("households")
-    database.execute("CREATE TABLE district AS SELECT * FROM (SELECT unnest($c) code, unnest(range(len($c))) n)",
-                     {"c": list(DISTRICTS.codes)})
+    database.execute(
+        "CREATE TABLE district AS SELECT * FROM (SELECT unnest($c) code, unnest(range(len($c))) n)",
+        {"c": list(DISTRICTS.codes)},
+    )
     database.execute(_homes(shape, count), bound)
     database.execute(_planted(shape))
     say("people")
     database.execute(_people(), bound)
-    for source, parts in _deliveries().items():
-        say(source)
-        place = folder / source
-        place.mkdir(exist_ok=True)
-        for name, (query, takes_seed) in parts.items():
-            path = place / f"{name}-{DAY}.parquet"
-            copy = f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION snappy)"
-            if takes_seed:
-                database.execute(copy.replace("$seed", str(seed)))
-            else:
-                database.execute(copy)
+    for name, parts in _deliveries().items():
+        say(name)
+        (folder / name).mkdir(exist_ok=True)
+        for part, query in parts.items():
+            path = folder / name / f"{part}-{DAY}.parquet"
+            whole = _whole(database, query.replace("$seed", str(seed)), sources[name], part)
+            database.execute(f"COPY ({whole}) TO '{path}' (FORMAT parquet, COMPRESSION snappy)")
     say("truth")
-    part = folder / "truth.part"
-    database.execute(f"COPY ({_truth()}) TO '{part}' (FORMAT parquet)")
-    sealed = AESGCM(key).encrypt(_NONCE, part.read_bytes(), None)
-    part.unlink()
+    truth = io.BytesIO()
+    pyarrow.parquet.write_table(database.execute(_truth()).to_arrow_table(), truth)
+    sealed = AESGCM(key).encrypt(_NONCE, truth.getvalue(), None)
     (folder / "truth.sealed").write_bytes(sealed)
     database.close()
 
@@ -276,10 +285,10 @@ FROM aged
 """
 
 
-def _deliveries() -> Mapping[str, Mapping[str, tuple[str, bool]]]:
+def _deliveries() -> Mapping[str, Mapping[str, str]]:
     """What each agency delivers, by its declaration: a query for each part."""
     elder = "kind NOT IN ('family', 'other')"
-    plain: Mapping[str, Mapping[str, str]] = {
+    return {
         "resident": {
             "people": f"""
 SELECT id, make_date(year, month, day) AS "birthDate", sex::VARCHAR AS sex, code AS district,
@@ -326,11 +335,11 @@ SELECT id, DATE '2019-03-31', 9000000 FROM person WHERE receives AND i % 5 = 0
     OR cause = 2 AND nth = whose OR nth = 0 AND wage > 0)""",
         },
         "property": {
-            "people": f"""
+            "people": """
 SELECT id AS resident_no FROM person
 WHERE nth = 0 AND (owns OR rents OR land > 0 OR car > 0) OR cause IN (4, 5) AND nth = whose""",
             "land": f"SELECT id AS resident_no, land AS official_price FROM person WHERE nth = 0 AND land > 0 AND {elder}",
-            "buildings": f"""
+            "buildings": """
 SELECT id AS resident_no, code AS district, 'apartment' AS main_use, house AS official_price
 FROM person WHERE nth = 0 AND owns
 UNION ALL
@@ -346,7 +355,7 @@ UNION ALL SELECT id, 45000000 FROM person WHERE cause = 5 AND nth = whose
 UNION ALL SELECT id, 61000000 FROM person WHERE kind = 'wide' AND nth = 1 AND i % 7 = 0""",
         },
         "banks": {
-            "people": f"""
+            "people": """
 SELECT id AS resident_no FROM person
 WHERE nth = 0 AND (balance > 0 OR debt > 0) OR nth = 1 AND bank1 > 0 OR cause = 3 AND nth = whose
   OR kind = 'wide' AND nth = 1""",
@@ -402,10 +411,27 @@ SELECT id, '{PROGRAMME}', CASE WHEN code = '11110' THEN 'office-26110' ELSE 'off
 FROM person WHERE twice AND nth = 0 OR decoy AND nth = 0""",
         },
     }
-    return {
-        source: {name: (query, "$seed" in query) for name, query in parts.items()}
-        for source, parts in plain.items()
+
+
+_SQL = {"Won": "BIGINT", "Int": "BIGINT", "Float": "DOUBLE", "Boolean": "BOOLEAN", "Date": "DATE"}
+
+
+def _whole(database: Any, query: str, source: Source, part: str) -> str:
+    """The query with what else the agency declares to deliver, of which nobody has anything."""
+    made = [row[0] for row in database.execute(f"DESCRIBE {query}").fetchall()]
+    bulk = source.bulk
+    lacking = {
+        item.wire[-1]: "VARCHAR" if item.codes else _SQL.get(item.type, "VARCHAR")
+        for item in source.items
+        if bulk is not None
+        and item.subject == "person"
+        and item.path[:-1] == (() if part == "people" else (part,))
+        and item.path
+        and bulk.delivers(item.path)
+        and item.wire[-1] not in made
     }
+    columns = "".join(f', NULL::{kind} AS "{name}"' for name, kind in lacking.items())
+    return f"SELECT *{columns} FROM ({query})"
 
 
 def _truth() -> str:
@@ -435,8 +461,6 @@ def score(folder: Path, findings: str, key: bytes) -> Score:
     Raises cryptography's InvalidTag where the key is another.
     """
     opened = AESGCM(key).decrypt(_NONCE, (folder / "truth.sealed").read_bytes(), None)
-    import pyarrow.parquet  # noqa: PLC0415 - only the scorer opens it
-
     truth = pyarrow.parquet.read_table(io.BytesIO(opened))
     database = duckdb.connect()
     database.register("truth", truth)

@@ -1,6 +1,7 @@
 """The command line: make a population, serve an agency."""
 
 import argparse
+import dataclasses
 import json
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _bulk(options)
         if options.command == "stand-in":
             return _stand_in(options)
+        if options.command in ("caseload", "score"):
+            return _caseload(options)
         return _serve(options)
     except (OSError, RuntimeError, ValueError, FaultyConfiguration) as error:
         print(f"simulator: {error}", file=sys.stderr)
@@ -81,6 +84,23 @@ def _parser() -> argparse.ArgumentParser:
     stand_in.add_argument("names", nargs="+", metavar="NAME", help="name of a declaration")
     stand_in.add_argument("--declarations", type=Path, required=True, metavar="DIR")
     stand_in.add_argument("--always", default="none", metavar="FAULT", help="broken from the start")
+    delivering = commands.add_parser(
+        "caseload",
+        help="deliver a caseload in bulk, with a truth in it",
+        description="Write what every agency delivers of a caseload, and the truth planted in it, "
+        "sealed by the key (64 hexadecimal digits) on standard input.",
+    )
+    delivering.add_argument("--recipients", type=int, required=True, metavar="N")
+    delivering.add_argument("--seed", type=int, default=1)
+    delivering.add_argument("--declarations", type=Path, required=True, metavar="DIR")
+    scoring = commands.add_parser(
+        "score",
+        help="compare findings with the sealed truth",
+        description="Print one line of JSON; the key is on standard input.",
+    )
+    scoring.add_argument("--findings", required=True, metavar="GLOB", help="Parquet files")
+    for command in (delivering, scoring):
+        command.add_argument("--folder", type=Path, required=True, metavar="DIR")
     for command in (serve, stand_in):
         command.add_argument("--population", type=Path, required=True, metavar="DIR")
         command.add_argument(
@@ -144,3 +164,33 @@ def _stand_in(options: argparse.Namespace) -> int:
         options.always,
     )
     return serve_declared(places, stop_with_stdin=options.stop_with_stdin)
+
+
+def _caseload(options: argparse.Namespace) -> int:
+    # DuckDB is heavy, and only these two commands need it.
+    from sources.simulator import caseload  # noqa: PLC0415
+
+    key = bytes.fromhex(sys.stdin.read().strip())
+    if options.command == "score":
+        print(json.dumps(dataclasses.asdict(caseload.score(options.folder, options.findings, key))))
+        return 0
+    if not caseload.FEWEST <= options.recipients <= caseload.RECIPIENTS:
+        bounds = f"give {caseload.FEWEST} to {caseload.RECIPIENTS}"
+        print(
+            f"simulator: {options.recipients} recipients are out of range, {bounds}",
+            file=sys.stderr,
+        )
+        return 2
+    with Progress(
+        TextColumn("making {task.description}"), TimeElapsedColumn(), console=Console(stderr=True)
+    ) as progress:
+        task = progress.add_task("a caseload", total=None)
+        caseload.deliver(
+            options.folder,
+            caseload.Shape(options.recipients),
+            options.seed,
+            key,
+            lambda name: progress.update(task, description=name),
+            options.declarations,
+        )
+    return 0

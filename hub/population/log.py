@@ -1,0 +1,136 @@
+"""The query log of a review: what is read before it is, and of each batch whom it was about.
+
+A batch's record commits to its people, and every one of them finds it; it is written once, whatever
+is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import getpass
+import hashlib
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from authz.register import Purpose
+from hub.config import Settings
+from hub.population.deliveries import KEY
+from hub.querylog import crowd
+from hub.querylog.keys import Keys, read_keys
+from hub.querylog.sealing import Keep
+from hub.querylog.store import Store
+from hub.querylog.tables import INDEX_RECORD
+from hub.reading.account import EVERYONE
+
+REVIEW, BATCH = "REVIEW", "REVIEW_BATCH"
+"""The kinds of the records: of a review begun, and of each batch."""
+_BLOCK = 64
+
+
+@dataclass(frozen=True)
+class QueryLog:
+    """The query log, open, with why and by whom it is reviewed."""
+
+    store: Store
+    runner: asyncio.Runner
+    keys: Keys
+    purpose: Purpose
+    register_version: str
+    reason: str
+
+    def begin(self, operation: uuid.UUID, facts: Mapping[str, Any]) -> None:
+        """Make it durable what will be read, and why, before it is. Raises LogUnavailable."""
+        self.runner.run(self._once(REVIEW, operation, facts))
+
+    def batch(self, operation: uuid.UUID, facts: Mapping[str, Any], people: Path) -> None:
+        """Make it durable, once, whom a batch is about. Raises LogUnavailable."""
+        self.runner.run(self._batch(operation, facts, people))
+
+    async def _batch(self, operation: uuid.UUID, facts: Mapping[str, Any], people: Path) -> None:
+        if await self._written(operation):
+            return
+        pseudonyms = pseudonyms_of(people, self.keys.pseudonym)
+        chunks = list(crowd.chunks_of(pseudonyms))
+        await crowd.keep(self.store.engine, operation.bytes, chunks)
+        about = {
+            "crowd": {
+                "people": len(pseudonyms) // 16,
+                "chunk": crowd.CHUNK,
+                "root": crowd.commitment_to(chunks),
+            },
+            "outcome": "answered",
+            "derived": dict.fromkeys(("meansTest.result", "duplicateReceipts"), EVERYONE),
+        }
+        await self._once(BATCH, operation, {**facts, **about})
+
+    async def _once(self, kind: str, operation: uuid.UUID, facts: Mapping[str, Any]) -> None:
+        if await self._written(operation):
+            return
+        record = {
+            "kind": kind,
+            "operation": str(operation),
+            "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+            "hub": self.store.run,
+            "person": f"operator:{getpass.getuser()}",
+            "purpose": self.purpose.code,
+            "legalBasis": self.purpose.legal_basis.text,
+            "reason": self.reason,
+            "register": self.register_version,
+            **facts,
+        }
+        await self.store.append(record, Keep("recipients", self.purpose.retention))
+
+    async def _written(self, operation: uuid.UUID) -> bool:
+        query = sa.select(INDEX_RECORD.c.idx).where(INDEX_RECORD.c.operation == operation.bytes)
+        async with self.store.engine.connect() as connection:
+            return (await connection.execute(query)).first() is not None
+
+
+@contextlib.contextmanager
+def opened(
+    settings: Settings, purpose: Purpose, register_version: str, reason: str
+) -> Iterator[QueryLog]:
+    """The query log of a hub's settings. Raises FaultyConfiguration, LogUnavailable."""
+    keys = read_keys(settings.log)
+    with asyncio.Runner() as runner:
+        store = runner.run(_open(settings, keys))
+        try:
+            yield QueryLog(store, runner, keys, purpose, register_version, reason)
+        finally:
+            runner.run(store.close())
+
+
+async def _open(settings: Settings, keys: Keys) -> Store:
+    store = Store(settings.log.store, settings.log.batch, keys.sealing)
+    await store.open()
+    return store
+
+
+def pseudonyms_of(people: Path, key: bytes) -> bytes:
+    """The keyed pseudonyms (HMAC-SHA-256, 16 bytes) of the people in a part's files, sorted.
+
+    As `Pseudonyms.of` makes one, by RFC 2104, over columns.
+    """
+    import duckdb  # noqa: PLC0415 - only where populations are read
+
+    files = [str(file) for file in sorted(people.glob("*.parquet"))]
+    if not files:
+        return b""
+    padded = (hashlib.sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
+    pads = {
+        "inner": bytes(byte ^ 0x36 for byte in padded),
+        "outer": bytes(byte ^ 0x5C for byte in padded),
+    }
+    rows = duckdb.connect().execute(
+        f"SELECT left(sha256($outer::BLOB || unhex(sha256($inner::BLOB || encode({KEY})))), 32) "  # noqa: S608
+        "AS p FROM read_parquet($files, hive_partitioning = false) ORDER BY p",
+        {**pads, "files": files},
+    )
+    return bytes.fromhex("".join(row[0] for row in rows.fetchall()))

@@ -1,0 +1,212 @@
+"""The quality of a delivery before it is used: what is in it, what is wrong, how it has changed.
+
+A delivery that is refused says why and what mends it; no report has a value of anybody but the
+least, the most and the mean of amounts and dates.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hub.population.deliveries import KEY, Delivery, broken, opened, table
+from sources.bulk import PEOPLE
+
+_LARGEST = 10**15
+"""Won beyond which an amount of one person can only be of another unit or column."""
+_SHIFT = 2.0
+"""How many times the mean of an amount may have grown or shrunk since the last delivery."""
+_FEW = 1_000
+"""Rows under which shares say nothing of change."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one item's values are like; least, most and mean of amounts, numbers and dates."""
+
+    nulls: int
+    broken: int
+    least: str | None = None
+    most: str | None = None
+    mean: float | None = None
+
+
+@dataclass(frozen=True)
+class PartReport:
+    """One part: rows, distinct people, rows without a key, people whom the register lacks."""
+
+    sha256: str
+    rows: int
+    people: int
+    keyless: int
+    unmatched: int
+    columns: Mapping[str, Column]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a delivery is not used, and what mends it."""
+
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The quality of one delivery. `since`: the delivery that its change is measured against."""
+
+    source: str
+    agency: str
+    day: str
+    parts: Mapping[str, PartReport]
+    since: str | None
+    refusals: tuple[Refusal, ...]
+
+    @property
+    def good(self) -> bool:
+        """Whether it may be used."""
+        return not self.refusals
+
+    @property
+    def digest(self) -> str:
+        """A hash of all its files."""
+        whole = "".join(f"{name}:{part.sha256};" for name, part in sorted(self.parts.items()))
+        return hashlib.sha256(whole.encode()).hexdigest()
+
+
+def examine(backend: Any, delivery: Delivery, register: Any, last: Report | None) -> Report:
+    """Report on a delivery; `register` is the table of people that the identity register delivers.
+
+    Raises DeliveryRefused where it cannot be read at all.
+    """
+    parts = {name: _examined(backend, delivery, name, register) for name in delivery.bulk.parts}
+    refusals = [refusal for name, part in parts.items() for refusal in _wrong(delivery, name, part)]
+    if last is not None:
+        for name, part in parts.items():
+            if name in last.parts:
+                refusals += _drifted(delivery, name, part, last.parts[name])
+    source = delivery.source
+    since = None if last is None else last.day
+    return Report(source.name, source.agency, str(delivery.day), parts, since, tuple(refusals))
+
+
+def _examined(backend: Any, delivery: Delivery, name: str, register: Any) -> PartReport:
+    raw = opened(backend, delivery, name)
+    typed = table(backend, delivery, name)
+    wanted: dict[str, Any] = {"rows": typed.count(), "keyless": typed[KEY].isnull().sum()}
+    wanted["people"] = typed[KEY].nunique()
+    for item in delivery.items(name):
+        column, label = typed[item.path[-1]], item.path[-1]
+        wanted[f"nulls {label}"] = column.isnull().sum()
+        if item.type in ("Won", "Int", "Float", "Date", "Month"):
+            wanted[f"least {label}"] = column.min().cast("string")
+            wanted[f"most {label}"] = column.max().cast("string")
+        if item.type in ("Won", "Int", "Float"):
+            wanted[f"mean {label}"] = column.mean()
+    [found] = backend.to_pyarrow(typed.aggregate(**wanted)).to_pylist()
+    counted = broken(raw, delivery, delivery.items(name))
+    wrong = {}
+    if counted:
+        [wrong] = backend.to_pyarrow(raw.aggregate(**counted)).to_pylist()
+    matched = backend.to_pyarrow(register.semi_join(typed, KEY).count()).as_py()
+    columns = {
+        item.path[-1]: Column(
+            nulls=found[f"nulls {item.path[-1]}"] or 0,
+            broken=wrong.get(item.path[-1]) or 0,
+            least=found.get(f"least {item.path[-1]}"),
+            most=found.get(f"most {item.path[-1]}"),
+            mean=found.get(f"mean {item.path[-1]}"),
+        )
+        for item in delivery.items(name)
+    }
+    with delivery.files[name].open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    rows, people = found["rows"], found["people"]
+    return PartReport(digest, rows, people, found["keyless"] or 0, people - matched, columns)
+
+
+def _wrong(delivery: Delivery, name: str, part: PartReport) -> Iterator[Refusal]:
+    of = f"`{delivery.files[name].name}`"
+    again = "have the agency correct and deliver it again"
+    if part.rows == 0 and name == PEOPLE:
+        yield Refusal(f"{of} is empty", again)
+    if part.keyless:
+        yield Refusal(f"{part.keyless:,} rows of {of} name nobody", again)
+    if name == PEOPLE and part.rows - part.keyless > part.people:
+        twice = part.rows - part.keyless - part.people
+        yield Refusal(f"{twice:,} rows of {of} are of a person who is in it already", again)
+    share = part.unmatched / part.people if part.people else 0
+    if share > delivery.bulk.unmatched:
+        reason = f"{share:.1%} of the people in {of} are unknown to the register of identity"
+        yield Refusal(reason, f"{again}, or raise `unmatched` of `[bulk]` if that is right")
+    for item, column in part.columns.items():
+        if column.broken:
+            reason = f"{column.broken:,} values of `{item}` in {of} are not as declared"
+            yield Refusal(reason, f"{again}, or correct how `[bulk]` says that it is written")
+        beyond = [value for value in (column.least, column.most) if column.mean is not None]
+        if any(value is not None and abs(float(value)) > _LARGEST for value in beyond):
+            yield Refusal(f"`{item}` in {of} has amounts that nobody can have", again)
+
+
+def _drifted(
+    delivery: Delivery, name: str, part: PartReport, last: PartReport
+) -> Iterator[Refusal]:
+    of, most = f"`{delivery.files[name].name}`", delivery.bulk.drift
+    remedy = "ask the agency why, and raise `drift` of `[bulk]` if that is right"
+    if max(part.rows, last.rows) < _FEW:
+        return
+    change = abs(part.rows - last.rows) / max(last.rows, 1)
+    if change > most:
+        yield Refusal(f"{of} has {part.rows:,} rows, the last had {last.rows:,}", remedy)
+    for item, column in part.columns.items():
+        before = last.columns.get(item)
+        if before is None or not part.rows or not last.rows:
+            continue
+        nulls, were = column.nulls / part.rows, before.nulls / last.rows
+        if abs(nulls - were) > most:
+            reason = f"{nulls:.0%} of `{item}` in {of} say nothing; of the last {were:.0%} did"
+            yield Refusal(reason, remedy)
+        if column.mean and before.mean and not 1 / _SHIFT <= column.mean / before.mean <= _SHIFT:
+            yield Refusal(
+                f"the mean of `{item}` in {of} is {column.mean / before.mean:.2g} times"
+                " that of the last",
+                remedy,
+            )
+
+
+def kept_before(folder: Path, source: str, day: datetime.date) -> Report | None:
+    """The report of the last good delivery of a source before a day, of those kept."""
+    found = [
+        report
+        for path in sorted(folder.glob(f"{source}-*.json"))
+        if (report := read_report(path)).good and report.day < str(day)
+    ]
+    return max(found, key=lambda report: report.day, default=None)
+
+
+def keep_report(folder: Path, report: Report) -> None:
+    """Keep a report beside those of other deliveries."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{report.source}-{report.day}.json"
+    path.write_text(json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def read_report(path: Path) -> Report:
+    """A report that was kept."""
+    found = json.loads(path.read_text("utf-8"))
+    parts = {
+        name: PartReport(
+            **{
+                **part,
+                "columns": {item: Column(**column) for item, column in part["columns"].items()},
+            }
+        )
+        for name, part in found["parts"].items()
+    }
+    refusals = tuple(Refusal(**refusal) for refusal in found["refusals"])
+    return Report(**{**found, "parts": parts, "refusals": refusals})

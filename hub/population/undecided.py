@@ -1,0 +1,101 @@
+"""Those whom the columns leave undecided, tested one by one within bounds, as in a single test.
+
+What is not known may not matter: a result that is the same whatever it is, is decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hub.population.deliveries import KEY
+from hub.population.review_engine import Engine
+from hub.population.review import Reviewed, Tables, households, known_facts, members
+from schema.rules import columns
+from schema.rules.assess import RESULTS, Result, means_test
+from schema.rules.facts import Fact, HouseholdFacts, Known, Member, NotKnown
+
+_OPEN = RESULTS[None].value
+_AT_ONCE = 50_000
+
+
+def decide_by_bounds(engine: Engine, reviewed: Reviewed, tables: Tables, tested: Any) -> None:
+    """Decide what can be decided of the table `tested`, in place."""
+    import ibis  # noqa: PLC0415 - heavy, and needed only where populations are read
+
+    backend = engine.backend
+    undecided = tested.filter(tested.result == _OPEN).select(KEY, "programme")
+    wanted: dict[str, list[str]] = {}
+    for row in backend.to_pyarrow(undecided).to_pylist():
+        wanted.setdefault(row[KEY], []).append(row["programme"])
+    if not wanted:
+        return
+    found = []
+    every = sorted(wanted)
+    for start in range(0, len(every), _AT_ONCE):
+        keys = ibis.memtable({KEY: every[start : start + _AT_ONCE]})
+        for key, facts in _facts(backend, reviewed, tables, keys):
+            for programme in wanted[key]:
+                test = means_test(
+                    reviewed.book, reviewed.book.by_key[programme], facts, reviewed.day
+                )
+                if test.decided:
+                    found.append((key, programme, test.result.value, _why(test)))
+    if not found:
+        return
+    decided = ibis.memtable(found, columns=["k", "p", "decided", "why"])
+    joined = tested.left_join(decided, [(KEY, "k"), ("programme", "p")])
+    whole = joined.mutate(
+        by_bounds=joined.decided.notnull(),
+        result=joined.decided.coalesce(joined.result),
+        reason=joined.reason.coalesce(joined.why),
+    ).select(*tested.columns)
+    arrow = backend.to_pyarrow(whole)
+    backend.create_table("decided", arrow, overwrite=True, temp=True)
+    engine.keep("tested", "SELECT * FROM decided")
+    backend.drop_table("decided")
+
+
+def _why(test: Any) -> str | None:
+    if test.result is not Result.NOT_ELIGIBLE:
+        return None
+    unmet = [one.step.en for one in test.conditions if one.met is False]
+    return f"not met: {unmet[0]}" if unmet else "above the threshold whatever is not known"
+
+
+def _facts(
+    backend: Any, reviewed: Reviewed, tables: Tables, keys: Any
+) -> Iterator[tuple[str, HouseholdFacts]]:
+    """The facts of each applicant's household, the applicant first."""
+    rows = members(reviewed, tables.people, keys)
+    own = households(reviewed, tables.people.semi_join(keys, KEY))
+    of_household = {row[columns.KEY]: row for row in backend.to_pyarrow(own).to_pylist()}
+    names = [name for name in known_facts(reviewed, tables.people) if name in reviewed.facts]
+    by_applicant: dict[str, list[Mapping[str, Any]]] = {}
+    for row in backend.to_pyarrow(rows).to_pylist():
+        by_applicant.setdefault(row[columns.KEY], []).append(row)
+    for key, found in by_applicant.items():
+        found.sort(key=lambda row: (not row["applicant"], row["member"]))
+        yield (
+            key,
+            HouseholdFacts(
+                tuple(Member(row["member"], _of_member(reviewed, row, names)) for row in found),
+                {
+                    name: Known(value)
+                    for name, value in of_household[key].items()
+                    if name != columns.KEY and value is not None
+                },
+            ),
+        )
+
+
+def _of_member(reviewed: Reviewed, row: Mapping[str, Any], names: list[str]) -> dict[str, Fact]:
+    facts: dict[str, Fact] = {}
+    for name in (*names, "relation"):
+        if row[name] is not None:
+            facts[name] = Known(row[name])
+        elif reviewed.book.inputs[name].declared is None:
+            facts[name] = NotKnown(
+                "unavailable", least=row.get(f"{name}_least"), most=row.get(f"{name}_most")
+            )
+    return facts
