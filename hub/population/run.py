@@ -28,12 +28,12 @@ from hub.population.deliveries import (
     newest,
     table,
 )
-from hub.population.review_engine import Engine
 from hub.population.facts import HOUSEHOLD, Facts
 from hub.population.review import DATES, RECEIPT, NotReviewable, Reviewed, Tables
 from hub.population.review import applicants as find_applicants
 from hub.population.review import findings as find_findings
 from hub.population.review import results as find_results
+from hub.population.review_engine import Engine
 from hub.population.undecided import decide_by_bounds
 from schema.law import law
 from schema.rules.book import Book

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hub.population.deliveries import KEY
-from hub.population.review_engine import Engine
 from hub.population.review import Reviewed, Tables, households, known_facts, members
+from hub.population.review_engine import Engine
 from schema.rules import columns
 from schema.rules.assess import RESULTS, Result, means_test
 from schema.rules.facts import Fact, HouseholdFacts, Known, Member, NotKnown

@@ -19,18 +19,9 @@ from cryptography.exceptions import InvalidTag
 
 from hub.population.review_demo import AGENCIES, DAY, PROGRAMME
 from sources.simulator.caseload import score
+from tests.command import hub
 
 PEOPLE = 1_000
-
-
-def hub(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "hub.cli", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **environment},
-    )
 
 
 class Caseload:
@@ -51,7 +42,10 @@ class Caseload:
         ]
 
     def review(self, reviews: Path, *more: str) -> dict[str, Any]:
-        done = hub(*self.arguments(reviews, *more), **self.environment)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            done = hub(*self.arguments(reviews, *more))
         assert done.returncode == 0, done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         return found
@@ -168,8 +162,8 @@ class Logged:
     def batches(self, review: str) -> list[Mapping[str, Any]]:
         found = hub(
             *("log", "find", "--json", "--limit", "1000", "--purpose", "confirmation-survey"),
-            *("--config", str(self._caseload.folder / "hub.toml")),
-            HUB_LOG_STORE=f"sqlite+aiosqlite:///{self._store}",
+            *("--config", str(self._caseload.folder / "hub.toml"), "--store"),
+            f"sqlite+aiosqlite:///{self._store}",
         )
         records = [json.loads(line) for line in found.stdout.splitlines()]
         return [one for one in records if one["kind"] == "REVIEW_BATCH" and one["review"] == review]
