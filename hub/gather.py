@@ -137,11 +137,14 @@ class Gatherer:
         try:
             for ask, given, found, part in zip(asks, asked, fresh, sent, strict=True):
                 answers, call = await self._came(name, given, kept, part)
-                gathered.answers |= {(ask.source, key): one for key, one in found.items()}
+                for key, one in found.items():
+                    gathered.answers[ask.source, key] = one
                 gathered.answers |= answers
                 gathered.calls.append(replace(call, people=len(ask.keys)) if found else call)
         finally:
-            await _give_up([future for part in sent for _, future in part.parts])
+            left_over = [each for part in sent for _, each in part.parts if not each.done()]
+            if left_over:
+                await _give_up(left_over)
         return gathered
 
     def _asked(self, ask: Ask, context: Context) -> Given:
@@ -222,11 +225,9 @@ class _Sent:
 
 async def _give_up(futures: Sequence[asyncio.Future[Outcome]]) -> None:
     """Give up what nobody waits for any more, and see its calls end."""
-    left = [future for future in futures if not future.done()]
-    for future in left:
+    for future in futures:
         future.cancel()
-    if left:
-        await asyncio.wait(left)
+    await asyncio.wait(futures)
 
 
 async def _part(
@@ -260,16 +261,17 @@ async def _answers(
     source, now = given.source.name, _now()
     answers: dict[tuple[str, str], Answer] = {}
     sound: dict[str, Record | None] = {}
+    strays = "other-person" in reply.breaches
     for key in keys:
         record = reply.records.get(key)
         # Where another's record came in the place of one, that is no "there is none".
-        mixed_up = record is None and "other-person" in reply.breaches
-        if mixed_up or key in reply.broken:
+        if (strays and record is None) or key in reply.broken:
             answers[source, key] = _failed(source, ContractBroken("not relied on"))
         else:
             sound[key] = record
             answers[source, key] = _answered(source, record, now, None)
-    if kept is not None:
+    terms = given.source.terms
+    if kept is not None and (terms.fresh or terms.stale):
         await kept.keep(given, sound)
     return answers
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import hashlib
 import hmac
 import math
 import re
@@ -38,13 +37,11 @@ class Pseudonyms:
     """Keyed pseudonyms: the same for the same subject, and nobody's without the key."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = hmac.new(key, b"", hashlib.sha256)
+        self._key = key
 
     def of(self, subject: str) -> str:
         """The pseudonym of a subject, 32 hexadecimal digits."""
-        keyed = self._key.copy()
-        keyed.update(subject.encode())
-        return keyed.hexdigest()[:32]
+        return hmac.digest(self._key, subject.encode(), "sha256").hex()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +100,20 @@ class Entry:
         self._intended: set[str] = set()
         self._scope: dict[str, object] = {}
         self._subjects: dict[str, None] = {}
+        self._pseudonyms: dict[str, str] = {}
         self._cases_named: dict[str, None] = {}
         purpose = because.purpose
         self._keep = Keep("recipients", purpose.retention if purpose else YEARS)
         self.cases: tuple[str, ...] = ()
         self.calls: list[Call] = []
         self.facts: dict[str, object] = {}
+
+    def _pseudonym(self, key: str) -> str:
+        """The pseudonym of a subject or case, worked out once an operation."""
+        found = self._pseudonyms.get(key)
+        if found is None:
+            found = self._pseudonyms[key] = self._log.pseudonyms.of(key)
+        return found
 
     def context(self, cases: tuple[str, ...]) -> Context:
         """What agencies are told of the operation; of cases, only those that give a reason."""
@@ -152,7 +157,7 @@ class Entry:
 
     def names(self, subjects: Iterable[str], cases: Iterable[str]) -> None:
         """Whom and which cases the operation names; its OUTCOME is found by them, even refused."""
-        pseudonym = self._log.pseudonyms.of
+        pseudonym = self._pseudonym
         self._subjects |= dict.fromkeys(map(pseudonym, subjects))
         self._cases_named |= dict.fromkeys(map(pseudonym, cases))
 
@@ -163,7 +168,7 @@ class Entry:
         """What further records say of subjects; `hub/querylog/index.py` names the flags."""
         if flags:
             self.facts["flags"] = [
-                {"subject": self._log.pseudonyms.of(key), "flags": list(names)}
+                {"subject": self._pseudonym(key), "flags": list(names)}
                 for key, names in flags.items()
             ]
 
@@ -172,7 +177,7 @@ class Entry:
         if most is None:
             return
         person = self._because.caller.person
-        pseudonyms = {self._log.pseudonyms.of(subject) for subject in subjects}
+        pseudonyms = {self._pseudonym(subject) for subject in subjects}
         if not await self._log.quota.take(person, sorted(pseudonyms), most):
             message = f"the purpose reaches {most} recipients in 24 hours and no more"
             raise refused("PURPOSE_LIMIT", message, remedy="ask again later, or ask your officer")
@@ -195,10 +200,10 @@ class Entry:
             "derivable": {name: sorted(items) for name, items in verdict.derivable.items()},
             "reduced": reduced(verdict),
             "lookups": sorted(lookups),
-            "casesNamed": [self._log.pseudonyms.of(case) for case in dict.fromkeys(cases)],
+            "casesNamed": [self._pseudonym(case) for case in dict.fromkeys(cases)],
         }
         if lookers:
-            self._scope["lookers"] = [self._log.pseudonyms.of(key) for key in lookers]
+            self._scope["lookers"] = [self._pseudonym(key) for key in lookers]
         await self._intend(list(dict.fromkeys(subjects)))
 
     async def intend_for(self, subjects: Iterable[str]) -> None:
@@ -212,7 +217,7 @@ class Entry:
 
         Raises LogUnavailable.
         """
-        found = [self._log.pseudonyms.of(key) for key in dict.fromkeys(keys)]
+        found = [self._pseudonym(key) for key in dict.fromkeys(keys)]
         requested = self._because.plan.asked.every
         await self._append(
             "INTENT", {"subjects": [], "keys": found, "requested": requested, **self._scope}
@@ -223,14 +228,14 @@ class Entry:
 
         Raises LogUnavailable.
         """
-        found = [self._log.pseudonyms.of(key) for _, key in wants]
+        found = [self._pseudonym(key) for _, key in wants]
         items = sorted(set().union(*wants.values()))
         requested = self._because.plan.asked.every
         scope = {**self._scope, "conditional": items}
         await self._append("INTENT", {"subjects": found, "requested": requested, **scope})
 
     async def _intend(self, subjects: list[str]) -> None:
-        pseudonyms = [self._log.pseudonyms.of(subject) for subject in subjects]
+        pseudonyms = [self._pseudonym(subject) for subject in subjects]
         self._subjects |= dict.fromkeys(pseudonyms)
         requested = self._because.plan.asked.every
         await self._append(
@@ -261,7 +266,7 @@ class Entry:
         concealed: Mapping[str, Sequence[str]],
     ) -> None:
         """Make it durable what is about to be released. Raises LogUnavailable."""
-        pseudonym = self._log.pseudonyms.of
+        pseudonym = self._pseudonym
         await self._append(
             "OUTCOME",
             {
@@ -309,7 +314,7 @@ class Entry:
         """By source: each set of items with the subjects it was released of."""
         grouped: dict[str, dict[tuple[str, ...], list[str]]] = {}
         for key, names in released.items():
-            pseudonym = self._log.pseudonyms.of(key)
+            pseudonym = self._pseudonym(key)
             for source, subject, items in self._log.catalogue.by_source(frozenset(names)):
                 of = key if subject == "case" else pseudonym
                 grouped.setdefault(source, {}).setdefault(items, []).append(of)

@@ -366,7 +366,7 @@ def engine_of(address: str, run: str = "") -> AsyncEngine:
     """
     url = sa.make_url(address)
     if url.get_backend_name() == "sqlite":
-        engine = create_async_engine(url, pool_pre_ping=True)
+        engine = create_async_engine(url)
         sa.event.listen(engine.sync_engine, "connect", _durable_sqlite)
         return engine
     durable = {"synchronous_commit": "on", "lock_timeout": "4000", "jit": "off"}

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,9 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from hub.querylog.group import Written, write
 from hub.querylog.leaf import canonical, commitment, leaf
 from hub.querylog.record import Pseudonyms
 from hub.querylog.sealing import Keep, KeyOf, Sealing, unseal
@@ -106,30 +107,23 @@ async def sqlite(opened: Open, sqlite_file: Path) -> Store:
 
 @dataclass
 class Counted:
-    """What any engine of SQLAlchemy did: how many leaves it wrote in each transaction.
-
-    `written` is set when the first is begun.
-    """
+    """How many leaves each transaction of any store wrote; `written` is set when one is begun."""
 
     inserts: list[int]
     written: asyncio.Event
 
 
 @pytest.fixture
-def counted() -> Iterator[Counted]:
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
     seen = Counted([], asyncio.Event())
 
-    def execute(_: Any, __: Any, text: str, parameters: Any, ___: Any, many: bool) -> None:
-        if text.startswith("INSERT INTO leaf"):
-            seen.inserts.append(len(parameters) if many else 1)
-        elif text.lstrip().startswith("WITH added"):
-            seen.inserts.append(parameters[0])
-        if text.lstrip().startswith(("UPDATE head", "WITH added")):
-            seen.written.set()
+    async def counting(connection: AsyncConnection, group: Sequence[Written]) -> int:
+        seen.inserts.append(len(group))
+        seen.written.set()
+        return await write(connection, group)
 
-    sa.event.listen(sa.Engine, "before_cursor_execute", execute)
-    yield seen
-    sa.event.remove(sa.Engine, "before_cursor_execute", execute)
+    monkeypatch.setattr("hub.querylog.store.write", counting)
+    return seen
 
 
 # Durable
