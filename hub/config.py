@@ -268,7 +268,7 @@ class StatisticsRules(_Section):
 
     minimum_cell: int = Field(10, ge=10, description="Least people of a count that is released.")
     questions_per_day: int = Field(
-        200, ge=1, description="Questions that an office may ask in 24 hours."
+        100, ge=1, description="Questions that an office may ask in 24 hours."
     )
     drawn: Path = Field(
         Path("hub-drawn"), description="Folder for deliveries drawn from agencies' views."

@@ -23,7 +23,7 @@ from hub.documents import variable_values
 from hub.errors import refused
 from hub.population.question import Breakdown, Measure, Question, filter_of
 
-MOST_TABLES = 12
+MOST_TABLES = 4
 MOST_DIMENSIONS, MOST_MEASURES = 2, 6
 STEPS = range(2, 41)
 LEAST_REASON = 20

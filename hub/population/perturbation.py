@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEYS = 1 << 32
 """Record keys and cell keys are below this."""
-BOUND = 6
+BOUND = 10
 """No count is moved by more."""
-VARIANCE = 4.0
+VARIANCE = 9.0
 """The variance of what a count is moved by; the mean is nought."""
 
 
