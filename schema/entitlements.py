@@ -34,12 +34,21 @@ class Inquiry:
 
     person: Person
     day: datetime.date
+    found: Sequence[ruling.Entitlement]
+    made: dict[tuple[str, str | None], MissingFact] = field(default_factory=dict)
     _worth: dict[str, ruling.Entitlement] = field(default_factory=dict)
 
     def worth(self, code: str) -> Bounds | None:
-        """What a programme is worth, from what that may be worked out from; it is released."""
+        """What a programme is worth, from what that may be worked out from; it is released.
+
+        From the same items the same comes out, and is not worked out again.
+        """
         if not self._worth:
-            found = _found(self.person, WORTH, self.day)
+            found, derivable = self.found, self.person.view.derivable
+            if derivable.get(WORTH) == derivable.get(ENTITLEMENTS):
+                release(self.person.deriving(WORTH), hypothetical=False)
+            else:
+                found = _found(self.person, WORTH, self.day)
             self._worth = {one.code: one for one in found}
         return bounds(self._worth[code].worth)
 
@@ -76,7 +85,7 @@ class EntitlementFound:
     )
     missing: list[MissingFact] = needing(
         Covered(),
-        lambda self: missing_facts(self.found.lacking, self.keys),
+        lambda self: missing_facts(self.found.lacking, self.keys, self.inquiry.made),
         "What lacks to decide it.",
     )
     received: bool | None = covered(
@@ -126,7 +135,8 @@ def _entitlements(
         may_try(info, WORTH)
     person: Person = self.person
     day = as_of or today()
-    inquiry = Inquiry(person, day)
+    found = _found(person, ENTITLEMENTS, day)
+    inquiry = Inquiry(person, day, found)
     members = person.household or ()
     keys = [person.key, *(member.key for member in members if member.key != person.key)]
     return [
@@ -141,7 +151,7 @@ def _entitlements(
             means_met=None if one.comparison is None else one.comparison.met,
             received=one.received,
         )
-        for one in _found(person, ENTITLEMENTS, day)
+        for one in found
     ]
 
 

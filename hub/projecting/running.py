@@ -82,6 +82,27 @@ def rows_one_by_one(
     return rows
 
 
+def leaf_by_leaf(
+    values: Any,
+    path: Path,
+    run: Run,
+    coerce: Callable[[Any], Any],
+    nodes: Sequence[FieldNode],
+    required: bool,
+) -> list[Any]:
+    """Put a list of leaves into the response, each by itself."""
+    found = []
+    for index, value in enumerate(listed(values)):
+        try:
+            found.append(coerce(value))
+        except Exception as error:
+            if required:
+                raise at_path(error, nodes, (path, index)) from error
+            run.null(error, nodes, (path, index))
+            found.append(None)
+    return found
+
+
 def at_path(error: Exception, nodes: Sequence[FieldNode], path: Path) -> GraphQLError:
     """The error with its place in the document and in the response."""
     keys: list[str | int] = []
@@ -107,7 +128,7 @@ def required(value: Any) -> Any:
 
 def listed(value: Any) -> Any:
     """The values of a list. Raises TypeError."""
-    if not is_iterable(value):
+    if type(value) is not list and not is_iterable(value):
         raise TypeError("the value of a list is none")
     return value
 

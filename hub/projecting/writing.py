@@ -186,6 +186,8 @@ class Writer:
 
     def _list(self, kind: GraphQLOutputType, part: Part) -> str:
         """Write the function that puts a list of a type into the response; its name."""
+        if is_leaf_type(_nullable(kind)):
+            return self._list_of_leaves(kind, part)
         complete = self._complete(kind, part, "(path, index)")
         name, nodes = self._name(f"list_{part.name}"), self._bind("nodes", part.nodes)
         failed = f"out.append(run.null(error, {nodes}, (path, index)))"
@@ -195,11 +197,24 @@ class Writer:
             "out = []",
             "for index, value in enumerate(listed(values)):",
             "    try:",
-            "        sound(value)",
+            *([] if isinstance(kind, GraphQLNonNull) else ["        sound(value)"]),
             f"        out.append({complete})",
             "    except Exception as error:",
             f"        {failed}",
             "return out",
+        ]
+        self._function(name, "values", f"The list of `{part.name}`.", body)
+        return name
+
+    def _list_of_leaves(self, kind: GraphQLOutputType, part: Part) -> str:
+        name, nodes = self._name(f"list_{part.name}"), self._bind("nodes", part.nodes)
+        coerce, required = self._coercion(kind), isinstance(kind, GraphQLNonNull)
+        leaf = put(get_named_type(kind).name, "value", coerce)
+        body = [
+            "try:",
+            f"    return [{leaf} for value in listed(values)]",
+            "except Exception:",
+            f"    return leaf_by_leaf(values, path, run, {coerce}, {nodes}, {required})",
         ]
         self._function(name, "values", f"The list of `{part.name}`.", body)
         return name

@@ -75,7 +75,7 @@ class Operations:
         for _ in range(self._chance.choice((1, 1, 1, 2))):
             root = self._chance.choices(roots, (4, 2, 1))[0]
             self._used.update({"id", "ids"} & {root.partition("$")[2].rstrip(")")})
-            below = self._selection(kinds[root.partition("(")[0]], 5)
+            below = self._selection(kinds[root.partition("(")[0]], self._chance.choice((3, 3, 4)))
             fields.append(f"{self._alias()}: {root}{self._directive()} {below}")
         if self._chance.random() < 0.1:
             fields.append("__typename programmes { id name { ko } } sources { name state }")
