@@ -85,7 +85,20 @@ INDEX_ABOUT = sa.Table(
     sa.Column("part", sa.String(8), nullable=False),
     sa.Column("flags", sa.Integer, nullable=False),
     sa.Column("person", sa.String(255)),
-    sa.Index("index_about_pseudonym", "pseudonym", "person", "part"),
+    sa.Index(
+        "index_about_released",
+        "pseudonym",
+        "person",
+        sqlite_where=sa.text("part = 'released'"),
+        postgresql_where=sa.text("part = 'released'"),
+    ),
+    sa.Index(
+        "index_about_pseudonym",
+        "pseudonym",
+        "part",
+        sqlite_where=sa.text("part <> 'released'"),
+        postgresql_where=sa.text("part <> 'released'"),
+    ),
     sa.Index(
         "index_about_event",
         "part",

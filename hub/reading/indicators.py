@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.querylog.index import FLAGS
 from hub.querylog.tables import INDEX_ABOUT, INDEX_RECORD
 from hub.reading.hours import Outside
+from hub.reading.search import RELEASED, word
 
 DAY = 24 * 3600 * 1000
 """Milliseconds of a day."""
@@ -30,11 +31,6 @@ MANY, OFTEN, WATCHED = 50, 20, 10
 
 Records = sa.Select[tuple[Any, ...]]
 _R, _A = INDEX_RECORD.c, INDEX_ABOUT.c
-
-
-def _word(text: str) -> sa.ColumnElement[str]:
-    """A constant written out: a database uses a partial index for what it can read only."""
-    return sa.literal(text, literal_execute=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +102,8 @@ def accesses(scope: Scope) -> Records:
     return sa.select(_R.idx, _R.person, _R.office).where(
         _R.at >= scope.since,
         _R.at < scope.until,
-        _R.kind == _word("OUTCOME"),
-        _R.outcome == _word("answered"),
+        _R.kind == word("OUTCOME"),
+        _R.outcome == word("answered"),
         _R.purpose.in_(scope.officials),
     )
 
@@ -131,13 +127,27 @@ def _most_looking(scope: Scope) -> Records:
 
 
 def _released(scope: Scope) -> tuple[sa.ColumnElement[bool], ...]:
-    return (_A.part == "released", _A.idx >= scope.low, _A.idx < scope.high)
+    return (_A.part == word(RELEASED), _A.idx >= scope.low, _A.idx < scope.high)
+
+
+def _looked_at(scope: Scope, often: int) -> Any:
+    """The recipients who were looked at so often or more, which few were: found in one pass."""
+    return (
+        sa.select(_A.pseudonym)
+        .where(*_released(scope))
+        .group_by(_A.pseudonym)
+        .having(sa.func.count() >= often)
+    )
 
 
 def _often_at_one(scope: Scope) -> Records:
     pairs = (
         sa.select(_A.pseudonym, _A.person)
-        .where(*_released(scope), _A.person.is_not(None))
+        .where(
+            *_released(scope),
+            _A.person.is_not(None),
+            _A.pseudonym.in_(_looked_at(scope, OFTEN)),
+        )
         .group_by(_A.pseudonym, _A.person)
         .having(sa.func.count() >= OFTEN)
         .subquery()
@@ -146,16 +156,15 @@ def _often_at_one(scope: Scope) -> Records:
 
 
 def _watched(scope: Scope) -> Records:
-    lookers = (
-        sa.select(_A.pseudonym, _A.person)
-        .where(*_released(scope), _A.person.is_not(None))
-        .group_by(_A.pseudonym, _A.person)
-        .subquery()
-    )
     watched = (
-        sa.select(lookers.c.pseudonym)
-        .group_by(lookers.c.pseudonym)
-        .having(sa.func.count() >= WATCHED)
+        sa.select(_A.pseudonym)
+        .where(
+            *_released(scope),
+            _A.person.is_not(None),
+            _A.pseudonym.in_(_looked_at(scope, WATCHED)),
+        )
+        .group_by(_A.pseudonym)
+        .having(sa.func.count(_A.person.distinct()) >= WATCHED)
         .subquery()
     )
     return _about(scope, watched)
@@ -190,34 +199,47 @@ def _events(part: str) -> Any:
     """The last event of a kind of each case."""
     return (
         sa.select(_A.pseudonym, sa.func.max(_A.idx).label("last"))
-        .where(_A.part == _word(part))
+        .where(_A.part == word(part))
         .group_by(_A.pseudonym)
         .subquery()
     )
 
 
 def _of_case(scope: Scope) -> sa.Select[Any]:
-    return sa.select(_A.idx).where(_A.part == "case", _A.idx >= scope.low, _A.idx < scope.high)
+    return sa.select(_A.idx).where(
+        _A.part == word("case"),
+        _A.part != word(RELEASED),
+        _A.idx >= scope.low,
+        _A.idx < scope.high,
+    )
+
+
+def _before(scope: Scope, part: str) -> sa.Select[Any]:
+    """The records of a case that an event of the kind followed."""
+    event = _events(part)
+    return _of_case(scope).join(
+        event, (event.c.pseudonym == _A.pseudonym) & (event.c.last > _A.idx)
+    )
+
+
+def _undecided(scope: Scope) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        _R.purpose.in_(scope.by_case),
+        _R.at < scope.until - DECIDED_DAYS * DAY,
+        _R.idx.not_in(_before(scope, "decided")),
+    )
+
+
+def _brief(scope: Scope) -> sa.ColumnElement[bool]:
+    return _R.idx.in_(_before(scope, "brief"))
 
 
 def _without_decision(scope: Scope) -> Records:
-    decided = _events("decided")
-    later = _of_case(scope).join(
-        decided, (decided.c.pseudonym == _A.pseudonym) & (decided.c.last > _A.idx)
-    )
-    return accesses(scope).where(
-        _R.purpose.in_(scope.by_case),
-        _R.at < scope.until - DECIDED_DAYS * DAY,
-        _R.idx.not_in(later),
-    )
+    return accesses(scope).where(_undecided(scope))
 
 
 def _brief_case(scope: Scope) -> Records:
-    brief = _events("brief")
-    found = _of_case(scope).join(
-        brief, (brief.c.pseudonym == _A.pseudonym) & (brief.c.last > _A.idx)
-    )
-    return accesses(scope).where(_R.idx.in_(found))
+    return accesses(scope).where(_brief(scope))
 
 
 def _another_purpose(scope: Scope) -> Records:
@@ -236,15 +258,15 @@ def _another_purpose(scope: Scope) -> Records:
             later,
             (later.c.pseudonym == of.c.pseudonym)
             & (later.c.person == of.c.person)
-            & (later.c.part == "released")
+            & (later.c.part == word(RELEASED))
             & (later.c.idx > of.c.idx),
         )
         .join(answered, answered.c.idx == later.c.idx)
         .where(
-            refused.c.outcome == _word("refused"),
+            refused.c.outcome == word("refused"),
             refused.c.idx >= scope.low,
             refused.c.idx < scope.high,
-            of.c.part == "asked",
+            of.c.part == word("asked"),
             answered.c.purpose != refused.c.purpose,
             answered.c.at <= refused.c.at + within,
         )
@@ -262,17 +284,10 @@ def _overdue(scope: Scope) -> Records:
 
 def _unexplained(scope: Scope) -> Records:
     """Accesses by a case that came to nothing, or by a break-glass not found justified."""
-    either = sa.union(
-        *(
-            sa.select(found(scope).subquery().c.idx)
-            for found in (_without_decision, _brief_case, _unreviewed)
-        )
+    unreviewed = sa.select(_R.idx).where(_R.operation.in_(scope.unreviewed))
+    return accesses(scope).where(
+        _undecided(scope) | _brief(scope) | _R.idx.in_(unreviewed.correlate(None))
     )
-    return accesses(scope).where(_R.idx.in_(sa.select(either.subquery().c.idx)))
-
-
-def _unreviewed(scope: Scope) -> Records:
-    return accesses(scope).where(_R.operation.in_(scope.unreviewed))
 
 
 INDICATORS: Mapping[str, Indicator] = {

@@ -24,6 +24,8 @@ MOST = 100
 """Records of one page."""
 SECONDS = 60.0
 """Seconds that a search or an indicator may take."""
+RELEASED = "released"
+"""The part of a subject of whom something was released."""
 READ = "READ"
 """The kind of the events that say what was read otherwise than by GraphQL."""
 UNDER_WAY = ("INTENT", "WITHDRAWN")
@@ -97,18 +99,35 @@ def places(search: Search) -> sa.Select[tuple[int]]:
     if search.item is not None:
         sets = sa.select(INDEX_ITEMS.c["items"]).where(INDEX_ITEMS.c.item == search.item)
         query = query.where(record["items"].in_(sets))
-    people = ("released",) if search.released else ("released", "asked")
-    cases = ("case", "decided", "closed", "brief")
-    for pseudonym, parts in ((search.subject, people), (search.case, cases)):
-        if pseudonym is not None:
-            about = sa.select(INDEX_ABOUT.c.idx).where(
-                INDEX_ABOUT.c.pseudonym == pseudonym, INDEX_ABOUT.c.part.in_(parts)
-            )
-            within: sa.ColumnElement[bool] = record.idx.in_(about)
-            if pseudonym is search.subject and search.crowds:
-                within |= record.operation.in_(search.crowds)
-            query = query.where(within)
+    if search.subject is not None:
+        told, asked = about("released", search.subject), about("asked", search.subject)
+        within: sa.ColumnElement[bool] = record.idx.in_(
+            told if search.released else told.union_all(asked)
+        )
+        if search.crowds:
+            within |= record.operation.in_(search.crowds)
+        query = query.where(within)
+    if search.case is not None:
+        parts = (about(part, search.case) for part in ("case", "decided", "closed", "brief"))
+        query = query.where(record.idx.in_(sa.union_all(*parts)))
     return query if search.found is None else query.where(record.idx.in_(search.found))
+
+
+def about(part: str, pseudonym: Any = None) -> sa.Select[tuple[int]]:
+    """The places of the records of which a subject or a case is this part, any where none is said.
+
+    The word is written out: a database uses a partial index for what it can read only.
+    """
+    column = INDEX_ABOUT.c.part
+    query = sa.select(INDEX_ABOUT.c.idx).where(column == word(part))
+    if part != RELEASED:
+        query = query.where(column != word(RELEASED))
+    return query if pseudonym is None else query.where(INDEX_ABOUT.c.pseudonym == pseudonym)
+
+
+def word(text: str) -> sa.ColumnElement[str]:
+    """A constant, written out in the statement."""
+    return sa.literal(text, literal_execute=True)
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,129 @@
+"""`python -m bench.misuse`: what indicators of misuse cost over a year of many accesses.
+
+Fills the index of a store of its own, by SQL, as many officials looking at many recipients would,
+and computes every indicator over it. Machines are noisy: read the seconds of processor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from rich.console import Console
+from rich.table import Table
+
+from hub.config import Audit
+from hub.querylog.store import Store
+from hub.querylog.tables import INDEX_ABOUT, INDEX_RECORD
+from hub.reading.indicators import INDICATORS
+from hub.reading.report import Reporting
+from tests.reading.test_indicators import REGISTER
+
+RESULTS = Path("bench/results/misuse.json")
+YEAR = 365 * 86_400_000
+_FILL = (
+    # Officials come and go by a number that runs through them all; recipients and cases as well.
+    """
+    INSERT INTO index_record
+    WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < :records - 1)
+    SELECT i, 'OUTCOME', :start + i * :year / :records, randomblob(16),
+        'official-' || (i * 7919 % 20000), 'office-' || (i * 7919 % 20000 / 20),
+        CASE WHEN i % 1000 = 3 THEN 'glass' WHEN i % 3 THEN 'livelihood' ELSE 'pension' END,
+        CASE WHEN i % 47 = 5 THEN 'refused' ELSE 'answered' END,
+        CASE WHEN i % 50 = 7 THEN 1 WHEN i % 5000 = 8 THEN 2 WHEN i % 1000 = 3 THEN 8 ELSE 0 END,
+        i % 400
+    FROM n
+    """,
+    """
+    INSERT INTO index_about
+    SELECT idx, cast(printf('%016x', idx * 48271 % 4000037 * 2654435761) AS BLOB),
+        CASE WHEN outcome = 'answered' THEN 'released' ELSE 'asked' END, flags, person
+    FROM index_record
+    UNION ALL
+    SELECT idx, cast('c' || printf('%015x', idx * 48271 % 3000017) AS BLOB), 'case', 0, person
+    FROM index_record WHERE purpose <> 'glass'
+    """,
+    # One official returns to a neighbour, and many look at somebody famous.
+    """
+    UPDATE index_about SET pseudonym = x'00112233445566778899aabbccddeeff'
+    WHERE part = 'released' AND (person = 'official-7' AND idx % 3 = 0 OR idx % 20011 = 1)
+    """,
+    """
+    INSERT INTO index_record
+    WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 600000)
+    SELECT :records + i, 'CASE', :start + :year, NULL, NULL, NULL, NULL,
+        CASE WHEN i % 100 THEN 'decided' ELSE 'brief' END, 0, NULL
+    FROM n
+    """,
+    """
+    INSERT INTO index_about
+    SELECT idx, cast('c' || printf('%015x', idx * 5 % 3000017) AS BLOB), outcome, 0, NULL
+    FROM index_record WHERE kind = 'CASE'
+    """,
+)
+
+
+async def fill(store: Store, records: int, until: int) -> None:
+    """Write the index of so many records, the last year's, without its own indexes at first."""
+    indexes = (*INDEX_RECORD.indexes, *INDEX_ABOUT.indexes)
+    async with store.engine.begin() as connection:
+        for index in indexes:
+            await connection.execute(sa.schema.DropIndex(index))
+        given = {"records": records, "start": until - YEAR, "year": YEAR}
+        for statement in _FILL:
+            used = {name: value for name, value in given.items() if f":{name}" in statement}
+            await connection.execute(sa.text(statement), used)
+        for index in indexes:
+            await connection.execute(sa.schema.CreateIndex(index))
+        await connection.execute(sa.text("ANALYZE"))
+
+
+async def measure(address: str, records: int) -> list[dict[str, Any]]:
+    """Seconds, on the wall and of processor, for each indicator by itself."""
+    store, until = Store(address, 1, bytes(32)), round(time.time() * 1000)
+    await store.open()
+    await fill(store, records, until)
+    reporting, rows = Reporting(store.engine, REGISTER, Audit()), []
+    for name, indicator in INDICATORS.items():
+        started, before = time.perf_counter(), os.times()
+        report = await reporting.report(until - YEAR, until + 1, [indicator])
+        after = os.times()
+        rows.append(
+            {
+                "indicator": name,
+                "found": report.found[0].count,
+                "of": report.accesses,
+                "seconds": round(time.perf_counter() - started, 1),
+                "of_processor": round(sum(after[:2]) - sum(before[:2]), 1),
+            }
+        )
+        Console(stderr=True).print(rows[-1])
+    await store.close()
+    return rows
+
+
+def main() -> None:
+    """Measure, write and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.misuse", description=__doc__)
+    parser.add_argument("--records", type=int, default=10_000_000)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-misuse-") as folder:
+        address = f"sqlite+aiosqlite:///{folder}/log.db"
+        rows = asyncio.run(measure(address, options.records))
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    RESULTS.write_text(json.dumps({"records": options.records, "sqlite": rows}, indent=2) + "\n")
+    table = Table("Indicator", "found", "of", "seconds", "of processor")
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
