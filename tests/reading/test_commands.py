@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import datetime
 import io
 import json
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -162,6 +166,73 @@ def test_watch_tells_by_its_exit_code_that_somebody_has_to_look(log: Run) -> Non
     assert log("watch", "--indicator", "same-surname")[0] == 0
     before = read_events(log)[0]
     assert before["reads"]["watch"][0] == "most-looking"
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Keeps what is posted to it."""
+
+    posted: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        length = int(self.headers["Content-Length"])
+        self.posted.append(json.loads(self.rfile.read(length)))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is printed."""
+
+
+@pytest.fixture
+def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    """What is posted to the webhook that is set."""
+    Receiver.posted.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("HUB_AUDIT_WEBHOOK", f"http://127.0.0.1:{server.server_port}/found")
+        try:
+            yield Receiver.posted
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_watch_posts_counts_and_no_names_where_somebody_has_to_look(
+    log: Run, webhook: list[dict[str, Any]]
+) -> None:
+    code, _, _ = log("watch", "--indicator", "same-address", "--over", "same-address=1")
+    assert (code, webhook) == (0, [])
+    code, _, _ = log("watch", "--indicator", "same-address")
+    assert code == 1
+    (posted,) = webhook
+    assert (posted["counts"], posted["over"]) == ({"same-address": 1}, ["same-address"])
+    assert "ann" not in str(posted)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("find", "--json"), ("export", "--reason", REASON)], ids=["find", "export"]
+)
+async def test_follow_goes_on_with_what_is_written_next(
+    folder: Path, arguments: tuple[str, ...]
+) -> None:
+    command = [sys.executable, "-m", "hub.cli", "log", *arguments, "--person", "ann"]
+    process = await asyncio.create_subprocess_exec(
+        *command, "--follow", "--folder", str(folder), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        for _ in range(2):
+            assert json.loads(await process.stdout.readline())["person"] == "ann"
+        store = Store(f"sqlite+aiosqlite:///{folder / 'log.db'}", 10, SEALING)
+        await store.open()
+        await store.append(record("bob"))
+        await store.append(record("ann", office="office-b"))
+        await store.close()
+        assert json.loads(await process.stdout.readline())["office"] == "office-b"
+    finally:
+        process.kill()
+        await process.wait()
 
 
 def test_watch_knows_its_indicators(log: Run) -> None:
