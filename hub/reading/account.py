@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from authz.caller import Caller
 from hub.querylog.store import LogUnavailable, Store, Stored
 from hub.querylog.tables import HOLD, INDEX_RECORD
-from hub.reading.search import Page, Search, connected, find, places
+from hub.reading.search import Page, Search, connected, find, placed, places
 
 EVERYONE = ["*"]
 """Of whom a record about a crowd says that something was used: of all in it."""
@@ -40,7 +40,8 @@ async def own_accesses(
 
     Raises LogUnavailable.
     """
-    own = _own(pseudonym, search)
+    async with connected(store.engine) as connection:
+        own = await placed(connection, _own(pseudonym, search))
     return await find(store, replace(own, found=_told(own)), first, before)
 
 
@@ -51,9 +52,9 @@ async def page_of_own(
 
     Raises LogUnavailable.
     """
-    told = _told(_own(pseudonym, search)).subquery()
-    page = sa.select(told.c.idx).order_by(told.c.idx.desc()).offset(offset).limit(most)
     async with connected(store.engine) as connection:
+        told = _told(await placed(connection, _own(pseudonym, search))).subquery()
+        page = sa.select(told.c.idx).order_by(told.c.idx.desc()).offset(offset).limit(most)
         total = await connection.scalar(sa.select(sa.func.count()).select_from(told)) or 0
         found = [int(row.idx) for row in await connection.execute(page)]
     return total, list(reversed(await store.read(found)))
