@@ -36,8 +36,10 @@ from hub.officials import Officials, read_officials
 from hub.operation import Hub
 from hub.oversight.ledger import Ledger
 from hub.oversight.seal import Seal
+from hub.pipeline import answer
 from hub.places import Places
 from hub.population.engine import Engine
+from hub.population.jobs import Jobs
 from hub.population.perturbation import Noise, record_secret
 from hub.population.release import Control
 from hub.population.statistics import Statistics
@@ -212,6 +214,7 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
     officials = _officials(plans, budgets)
     places = Places(settings.identity, pseudonyms.of)
     identity = Identity(settings.issuers, address=settings.server.endpoint, places=places)
+    statistics = _counting(settings, plans, ledger, keys.pseudonym)
     try:
         await store.open()
         await keeper.open()
@@ -233,12 +236,14 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
                 officials=officials,
                 audit=settings.audit,
                 limits=settings.limits,
-                statistics=_counting(settings, plans, ledger, keys.pseudonym),
+                statistics=statistics,
             ),
             identity,
             keeper,
         )
     finally:
+        if statistics.jobs is not None:
+            await statistics.jobs.close()
         await gatherer.close()
         await officials.close()
         await identity.close()
@@ -262,6 +267,7 @@ def _counting(settings: Settings, plans: Plans, ledger: Ledger, key: bytes) -> S
         Engine(plans.catalogue, chosen.drawn, secret),
         Teams(ledger, chosen.questions_per_day),
         Control(chosen.minimum_cell, Noise(secret.encode())),
+        Jobs(answer),
     )
 
 

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 import strawberry
+from strawberry.scalars import JSON
 
 from schema.needs import Acts, covered, needing
 from schema.scalars import Month, Won
@@ -135,6 +136,27 @@ class SavedQuestion:
     at: datetime.datetime = covered("When.")
 
 
+@strawberry.enum(description="What became of a question that takes long.")
+class JobState(Enum):
+    """A job is running, or it has ended."""
+
+    RUNNING = "RUNNING"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+@strawberry.type(description="A question that takes long.")
+class PopulationJob:
+    """How far it is, and its answer once it is done; kept for an hour."""
+
+    id: strawberry.ID = covered("What it is asked for by.")
+    state: JobState = covered("What became of it.")
+    progress: float = covered("How far it is, from 0 to 1: by its tables, not by people.")
+    answer: JSON | None = covered("The whole answer, as it would have been at once.")
+    error: str | None = covered("The code and the message of its refusal.")
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What is released of a question; the tables by the keys under which they are answered."""
@@ -198,7 +220,15 @@ def population_fields(catalogue: Catalogue) -> dict[str, Any]:
     def saved(info: strawberry.Info) -> list[SavedQuestion]:
         return list(info.context.done["savedQuestions"])
 
+    def job(info: strawberry.Info, id: strawberry.ID) -> PopulationJob:  # noqa: A002, ARG001
+        found: PopulationJob = info.context.done["populationJob"]
+        return found
+
     return {
+        "populationJob": (
+            PopulationJob,
+            needing(POPULATION, job, "A question of the caller's own that takes long."),
+        ),
         "population": (
             population,
             needing(
@@ -232,11 +262,28 @@ def population_mutations(catalogue: Catalogue) -> dict[str, Any]:
         made: SavedQuestion = info.context.done["saveQuestion"]
         return made
 
+    def start(
+        info: strawberry.Info,
+        query: str,  # noqa: ARG001 - the same
+        variables: JSON | None = None,  # noqa: ARG001 - the same
+    ) -> PopulationJob:
+        made: PopulationJob = info.context.done["startPopulation"]
+        return made
+
+    def cancel(info: strawberry.Info, id: strawberry.ID) -> PopulationJob:  # noqa: A002, ARG001
+        made: PopulationJob = info.context.done["cancelPopulation"]
+        return made
+
     return {
+        "startPopulation": (
+            PopulationJob,
+            needing(POPULATION, start, "Start a question that takes long: one `population`."),
+        ),
+        "cancelPopulation": (PopulationJob, needing(POPULATION, cancel, "Give a question up.")),
         "saveQuestion": (
             SavedQuestion,
             needing(POPULATION, save, "Keep a question under a name, for the caller's office."),
-        )
+        ),
     }
 
 

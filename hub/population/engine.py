@@ -24,6 +24,7 @@ from hub.population.people import (
 )
 from hub.population.perturbation import KEYS
 from hub.population.question import Breakdown, Filter, Measure, Question, items_of
+from hub.population.watch import Watch
 from sources.bulk import PEOPLE
 from sources.declaration import Catalogue, Item
 
@@ -130,24 +131,37 @@ class Engine:
         return tuple(sorted(named))
 
     def count(
-        self, question: Question, past: Sequence[Filter], deliveries: Mapping[str, Delivery]
+        self,
+        question: Question,
+        past: Sequence[Filter],
+        deliveries: Mapping[str, Delivery],
+        watch: Watch,
     ) -> tuple[Counted, dict[str, Answered]]:
-        """The whole population of a question, and each of its tables. Raises DeliveryRefused."""
+        """The whole population of a question, and each of its tables.
+
+        Raises DeliveryRefused, and GivenUp when nobody waits any more.
+        """
+        watch.parts = len(question.tables) + 2
         with self._lock:
             data = self._open(deliveries)
-            day = self._day(question, deliveries)
+            # Ages are of the delivery's own day: a day to choose would tell days of birth.
+            day = deliveries[self._catalogue.identity].day
             data.backend.raw_sql(f"DROP TABLE IF EXISTS {_PEOPLE}")
             people = self._people(question, past, data, day)
+            watch.step()
             whole = self._cells(people, [], len(past))
-            tables = {
-                key: self._answer(people, asked, len(past), day)
-                for key, asked in question.tables.items()
-            }
+            watch.step()
+            tables = {}
+            for key, asked in question.tables.items():
+                tables[key] = self._answer(people, asked, len(past), day)
+                watch.step()
         nobody = Counted(0, 0, (0,) * len(past))
         return whole.get((), nobody), tables
 
-    def _day(self, question: Question, deliveries: Mapping[str, Delivery]) -> datetime.date:
-        return question.as_of or deliveries[self._catalogue.identity].day
+    def interrupt(self) -> None:
+        """Break off what is counted right now."""
+        if self._kept is not None:
+            self._kept[1].backend.con.interrupt()
 
     def _open(self, deliveries: Mapping[str, Delivery]) -> Data:
         """Keep what is open while the deliveries are the same ones."""

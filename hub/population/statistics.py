@@ -10,7 +10,7 @@ import asyncio
 import base64
 import datetime
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from authz.decide import Verdict
@@ -22,6 +22,7 @@ from hub.population.asked import Asked, asked_of
 from hub.population.deliveries import Delivery, DeliveryRefused
 from hub.population.engine import Answered, Engine, Group
 from hub.population.files import MEDIA_TYPES, file_of
+from hub.population.jobs import JOBS, Jobs
 from hub.population.question import Breakdown, Question, written
 from hub.population.release import (
     Control,
@@ -32,6 +33,7 @@ from hub.population.release import (
     released_table,
 )
 from hub.population.teams import Kept, Teams
+from hub.population.watch import WATCH, Watch
 from schema import statistics as shown
 from schema.selecting import COUNT, FILTER
 from sources.declaration import Catalogue, Item
@@ -51,6 +53,8 @@ class Statistics:
     engine: Engine
     teams: Teams
     control: Control
+    jobs: Jobs | None = None
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 async def _population(acting: Acting) -> Any:
@@ -65,10 +69,11 @@ async def _population(acting: Acting) -> Any:
     until = question.as_of or datetime.datetime.now(datetime.UTC).date()
     others = [each.where for each in past]
     engine, control = statistics.engine, statistics.control
+    watch = WATCH.get() or Watch()
 
     def count() -> Any:
         deliveries = engine.deliveries(engine.sources(question, others), until)
-        whole, tables = engine.count(question, others, deliveries)
+        whole, tables = engine.count(question, others, deliveries, watch)
         if is_near(question.where, past, whole, control.least):
             return None
         return (
@@ -78,7 +83,13 @@ async def _population(acting: Acting) -> Any:
         )
 
     try:
-        found = await asyncio.to_thread(count)
+        seconds = None if watch.waits else acting.hub.limits.seconds
+        async with asyncio.timeout(seconds), statistics.turn:
+            found = await _watched(engine, watch, count)
+    except TimeoutError as slow:
+        await statistics.teams.forget(noted)
+        message = f"it takes longer than {seconds:g} s: start it by `startPopulation`"
+        raise refused("TOO_COSTLY", message) from slow
     except DeliveryRefused as fault:
         await statistics.teams.forget(noted)
         raise refused("NO_DELIVERIES", f"{fault.source}: {fault.reason}") from fault
@@ -94,6 +105,19 @@ async def _population(acting: Acting) -> Any:
         await statistics.teams.forget(noted)
     acting.entry.facts["deliveries"] = {name: str(each.day) for name, each in deliveries.items()}
     return _shown(acting.hub.schema, asked, deliveries, people, rows)
+
+
+async def _watched(engine: Engine, watch: Watch, count: Callable[[], Any]) -> Any:
+    """Count in a thread of its own, which ends when nobody waits any more."""
+    counting = asyncio.ensure_future(asyncio.to_thread(count))
+    try:
+        return await asyncio.shield(counting)
+    except asyncio.CancelledError:
+        watch.stopped.set()
+        engine.interrupt()
+        await asyncio.wait([counting])
+        counting.exception()
+        raise
 
 
 def _statistics(acting: Acting) -> Statistics:
@@ -166,7 +190,7 @@ def _shown(
     identity = deliveries[catalogue.identity].day
     return shown.Answer(
         count=people,
-        as_of=asked.question.as_of or identity,
+        as_of=identity,
         deliveries=[
             shown.PopulationDelivery(
                 source=name, agency=catalogue.sources[name].agency, day=delivery.day
@@ -282,5 +306,6 @@ POPULATION: Mapping[str, Callable[[Acting], Awaitable[Any]]] = {
     "populationItems": _items,
     "savedQuestions": _saved,
     "saveQuestion": _save,
+    **JOBS,
 }
 """What is done by each field."""

@@ -47,4 +47,5 @@ def test_a_policy_person_builds_a_question_and_sees_it_answered(demo: Demo, tmp_
     assert re.fullmatch(r"population-\d{4}-\d\d-\d\d\.csv", seen["file"])
     assert seen["firstLine"] == "resident.province,count,median property.buildings.officialPrice"
     assert "name groups, never anything of a person" in seen["refusal"]
+    assert seen["patiently"] == {"slow": 1, "count": seen["count"]}
     assert seen["overflow"] <= 0

@@ -78,6 +78,20 @@ try {
   await page.getByRole('button', { name: 'Ask', exact: true }).click();
   seen.refusal = await page.getByRole('status').filter({ hasText: 'no name of a group' }).innerText();
 
+  // A hub that takes too long at once answers by a job.
+  await page.locator('#filters li').last().getByRole('button', { name: 'Remove' }).click();
+  await page.locator('#second').selectOption('resident_sex');
+  let slow = 0;
+  await page.route('**/graphql', (route) => {
+    const asks = route.request().postData()?.startsWith('{"query":"{\\n  population');
+    if (!asks || slow++) return route.continue();
+    const errors = [{ message: 'it takes longer than 20 s', extensions: { code: 'TOO_COSTLY' } }];
+    return route.fulfill({ json: { errors } });
+  });
+  await page.getByRole('button', { name: 'Ask', exact: true }).click();
+  await page.locator('#graphql').filter({ hasText: 'resident_sex' }).waitFor({ state: 'attached' });
+  seen.patiently = { slow, count: await page.locator('#count').innerText() };
+
   await page.setViewportSize({ width: 390, height: 844 });
   seen.overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   await page.screenshot({ path: join(folder, 'narrow.png'), fullPage: true });

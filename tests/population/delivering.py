@@ -19,6 +19,7 @@ from authz.caller import Caller
 from hub.operation import Hub, Request
 from hub.pipeline import answer
 from hub.population.engine import Engine
+from hub.population.jobs import Jobs
 from hub.population.perturbation import Noise, record_secret
 from hub.population.release import Control
 from hub.population.statistics import Statistics
@@ -198,5 +199,6 @@ def hub_on(store: Store, per_day: int = 10_000, drawn: Path = Path("unused")) ->
             Engine(CATALOGUE, drawn, secret),
             Teams(hub.ledger, per_day),
             Control(10, Noise(secret.encode())),
+            Jobs(answer),
         ),
     )

@@ -26,7 +26,8 @@ async function ask(query, variables = {}) {
   const body = await response.json();
   if (body.errors?.length) {
     const { message, extensions } = body.errors[0];
-    throw new Error(extensions?.remedy ? `${message}: ${extensions.remedy}` : message);
+    const error = new Error(extensions?.remedy ? `${message}: ${extensions.remedy}` : message);
+    throw Object.assign(error, { code: extensions?.code });
   }
   return body.data;
 }
@@ -126,9 +127,35 @@ function chosen() {
 }
 
 async function put(document_) {
-  const { population } = await ask(document_);
-  [asked, answer] = [document_, population];
+  let found;
+  try {
+    found = await ask(document_);
+  } catch (error) {
+    if (error.code !== 'TOO_COSTLY') throw error;
+    found = await patiently(document_);
+  }
+  [asked, answer] = [document_, found.population];
   show();
+}
+
+// What takes too long to be answered at once is a job, which is looked after until it has ended.
+async function patiently(query) {
+  const { startPopulation } = await ask('mutation($query: String!) { startPopulation(query: $query) { id } }', { query });
+  const { id } = startPopulation;
+  const cancel = guarded(() => ask('mutation($id: ID!) { cancelPopulation(id: $id) { id } }', { id }));
+  at('cancel').onclick = cancel;
+  at('job').hidden = false;
+  try {
+    for (;;) {
+      const { populationJob } = await ask('query($id: ID!) { populationJob(id: $id) { state progress answer error } }', { id });
+      at('progress').value = populationJob.progress;
+      if (populationJob.state === 'DONE') return populationJob.answer.data;
+      if (populationJob.state !== 'RUNNING') throw new Error(populationJob.error ?? 'The question was given up.');
+      await new Promise((done) => setTimeout(done, 700));
+    }
+  } finally {
+    at('job').hidden = true;
+  }
 }
 
 function show() {
