@@ -114,8 +114,7 @@ async def _serve(
             _tell_ready(name, environment, control, places.run)
         await stop.wait()
     finally:
-        for stand in started:
-            await stand.stop()
+        await asyncio.gather(*(stand.stop() for stand in started))
         door.should_exit = True
         await serving
     return 0
