@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,13 +56,14 @@ def listed(settings: Settings) -> Listed:
 
 def run_catalogue(options: argparse.Namespace) -> int:
     """List the declarations, show one of them, or write the pages about the enabled ones."""
-    found = listed(read_settings(options.config))
+    settings = read_settings(options.config)
+    found = listed(settings)
     if options.name is not None and options.name not in found.catalogue.sources:
         remedy = nearest(options.name, found.catalogue.sources)
         print(f"there is no declaration `{options.name}`: {remedy}", file=sys.stderr)
         return 2
     if options.docs is not None:
-        _write(options.docs, found)
+        _write(options.docs, found, _grades(settings.sources.catalogue, found))
     elif options.json:
         shown = [found.catalogue.sources[options.name]] if options.name else found.sources
         document = {"sources": [_as_json(source, found) for source in shown]}
@@ -150,7 +152,16 @@ def _print_source(source: Source, found: Listed) -> None:
     )
 
 
-def _write(folder: Path, found: Listed) -> None:
+def _grades(folder: Path, found: Listed) -> dict[str, str]:
+    """The grade of every source, in words."""
+    # Imported here: listing declarations needs nothing of what tests them.
+    from hub.kit.testing import read_grades, shown  # noqa: PLC0415
+
+    kept = read_grades(folder)
+    return {source.name: shown(folder, source.name, kept) for source in found.sources}
+
+
+def _write(folder: Path, found: Listed, grades: Mapping[str, str]) -> None:
     """Write the pages, and take away those of sources that are enabled no more."""
     purposes: list[Purpose] = [
         purpose for _, purpose in sorted(found.register.purposes.items()) if purpose.roles
@@ -159,6 +170,7 @@ def _write(folder: Path, found: Listed) -> None:
         [source for source in found.sources if source.name in found.enabled],
         [source for source in found.sources if source.name not in found.enabled],
         purposes,
+        grades,
     )
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.glob("*.md"):

@@ -17,7 +17,8 @@ it leads to, from the declarations of the enabled sources and the purpose regist
 They are models: no agency publishes its wire format, and the wording of many items is ours. The
 mark says how far an item itself is known: S, a public source names it; K, to be checked before
 anyone relies on it. What is counted does not include `exists`, which every source has: whether it
-has a record of the person at all.
+has a record of the person at all. The [grade](../conformance.md#grades) is what declaration and
+adapter reached in the conformance suite, against a stand-in.
 """
 _APART = """\
 An item that is more sensitive than its category says so, and a purpose sees it only where it names
@@ -26,28 +27,35 @@ it.
 
 
 def pages(
-    enabled: Sequence[Source], other: Sequence[Source], purposes: Sequence[Purpose]
+    enabled: Sequence[Source],
+    other: Sequence[Source],
+    purposes: Sequence[Purpose],
+    grades: Mapping[str, str],
 ) -> Mapping[str, str]:
     """Every page by its file's name: the overview, and one for each enabled source."""
     made = {f"{source.name}.md": _source_page(source, purposes) for source in enabled}
-    return {"README.md": _overview(enabled, other, purposes)} | made
+    return {"README.md": _overview(enabled, other, purposes, grades)} | made
 
 
 def _overview(
-    enabled: Sequence[Source], other: Sequence[Source], purposes: Sequence[Purpose]
+    enabled: Sequence[Source],
+    other: Sequence[Source],
+    purposes: Sequence[Purpose],
+    grades: Mapping[str, str],
 ) -> str:
     items = [item for source in enabled for item in source.items if not item.is_exists]
     parts = [
         _HEAD.format(number=len(enabled), items=len(items)),
         "## Sources\n",
         _table(
-            ("source", "agency", "", "adapter", "items", "S", "what it holds"),
+            ("source", "agency", "", "adapter", "grade", "items", "S", "what it holds"),
             (
                 (
                     f"[`{source.name}`]({source.name}.md)",
                     source.agency,
                     source.agency_ko,
                     source.adapter,
+                    grades[source.name],
                     str(len(_given(source))),
                     str(sum(item.mark == "S" for item in _given(source))),
                     source.description,

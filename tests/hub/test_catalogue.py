@@ -126,8 +126,8 @@ def test_one_line_turns_an_agency_off_and_on(tmp_path: Path, plans: Plans, name:
     off = tmp_path / "hub.toml"
     off.write_text(text.replace(f'  "{name}",\n', ""))
     without = read_plans(read_settings(off, {}), environment=False)
-    assert re.search(rf"^  {name}: ", plans.schema.sdl, re.MULTILINE)
-    assert not re.search(rf"^  {name}: ", without.schema.sdl, re.MULTILINE)
+    assert re.search(rf"^  {name}: [A-Z]", plans.schema.sdl, re.MULTILINE)
+    assert not re.search(rf"^  {name}: [A-Z]", without.schema.sdl, re.MULTILINE)
     gone = plans.catalogue.items.keys() - without.catalogue.items.keys()
     assert {item.partition(".")[0] for item in gone} == {name}
     for code, purpose in without.register.purposes.items():
