@@ -32,12 +32,13 @@ from sources.terms import Terms
 _log = logging.getLogger("hub.guard")
 _OPEN = Gauge("hub_source_left_alone", "Whether a source is left alone", ["source"])
 _RETRIES = Counter("hub_source_retries", "Calls to sources that were tried again", ["source"])
+_HEDGES = Counter("hub_source_hedges", "Second calls to sources slow to answer", ["source"])
 _WAITING = Gauge("hub_source_waiting", "Calls that wait for a place", ["source"])
 
 LONGEST_HOLD = 300.0
 """Seconds: no `Retry-After` keeps the hub from a source for longer."""
 _RETRIES_AT_ONCE = 5.0
-"""How many retries a source may have saved up."""
+"""How many retries a source may have saved up, and how many second calls."""
 
 
 @dataclass
@@ -110,6 +111,7 @@ class Guard:
         self._places = asyncio.Semaphore(source.terms.pool.connections)
         self._waiting = 0
         self._retries = _RETRIES_AT_ONCE if source.terms.retry.share else 0.0
+        self._hedges = _RETRIES_AT_ONCE if source.terms.hedge.share else 0.0
         self.breaker = Breaker(source.name, source.terms)
 
     async def ask(self, question: Question) -> Reply:
@@ -186,7 +188,7 @@ class Guard:
         """One call. Raises SourceError and nothing else."""
         try:
             async with asyncio.timeout_at(until):
-                return await self._adapter.ask(question)
+                return await self._answer(question)
         except TimeoutError as error:
             raise SourceTimeout("the source did not answer in time") from error
         except SourceError:
@@ -198,6 +200,31 @@ class Guard:
                 extra={"source": self._source.name, "error": type(error).__qualname__},
             )
             raise SourceUnavailable("the adapter failed") from error
+
+    async def _answer(self, question: Question) -> Reply:
+        """The first answer of a call, and of a second one where a slow source allows it."""
+        terms = self._terms.hedge
+        if terms.after is None:
+            return await self._adapter.ask(question)
+        self._hedges = min(self._hedges + terms.share, _RETRIES_AT_ONCE)
+        calls = {asyncio.ensure_future(self._adapter.ask(question))}
+        try:
+            await asyncio.wait(calls, timeout=terms.after)
+            (first,) = calls
+            # It takes one of the places for calls, and waits for none.
+            if first.done() or self._hedges < 1 or self._places.locked():
+                return await first
+            async with self._places:
+                self._hedges -= 1
+                _HEDGES.labels(self._source.name).inc()
+                calls.add(asyncio.ensure_future(self._adapter.ask(question)))
+                done, left = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+                sound = [call for call in done if call.exception() is None]
+                return await (sound or [*left] or [first])[0]
+        finally:
+            for call in calls:
+                call.cancel()
+            await asyncio.wait(calls)
 
     async def close(self) -> None:
         """Close the adapter."""

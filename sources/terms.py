@@ -52,6 +52,16 @@ class Retry(Strict):
     pause: Seconds = 0.05
 
 
+class Hedge(Strict):
+    """After how long without an answer a second call asks the same, and the first to answer serves.
+
+    Declaring it says that the agency does no harm by answering twice. `share` is of its calls.
+    """
+
+    after: Seconds | None = None
+    share: float = Field(default=0.05, ge=0, le=0.5)
+
+
 class Pool(Strict):
     """How many calls are under way at once, and how many wait for that; further ones fail."""
 
@@ -86,6 +96,7 @@ class Terms(Strict):
     stale: Seconds | None = None
     budget: Budget = Budget()
     retry: Retry = Retry()
+    hedge: Hedge = Hedge()
     pool: Pool = Pool()
     breaker: Breaker = Breaker()
     limits: Limits = Limits()

@@ -113,6 +113,70 @@ def over(tmp_path: Path) -> Make:
     return lambda agency, terms="": Asking(source_on(tmp_path, terms), agency)
 
 
+# A second time
+
+
+class Slow:
+    """Answers when told to, call by call."""
+
+    def __init__(self) -> None:
+        self.answers = [asyncio.get_running_loop().create_future() for _ in range(9)]
+        self.second = asyncio.Event()
+
+    async def __call__(self, number: int) -> Reply:
+        if number:
+            self.second.set()
+        return await self.answers[number]
+
+
+HEDGED = 'hedge = { after = "10ms" }'
+
+
+@pytest.mark.parametrize("faster", [0, 1])
+async def test_the_first_of_two_answers_serves_and_the_other_is_given_up(
+    over: Make, faster: int
+) -> None:
+    slow = Slow()
+    asking = over(Agency(slow), HEDGED)
+    asked = asyncio.create_task(asking.ask())
+    await slow.second.wait()
+    slow.answers[faster].set_result(Reply({}))
+    await asked
+    assert (asking.agency.calls, asking.agency.under_way) == (2, 0)
+
+
+async def test_where_the_second_call_fails_the_first_may_still_answer(over: Make) -> None:
+    slow = Slow()
+    asking = over(Agency(slow), HEDGED)
+    asked = asyncio.create_task(asking.outcome())
+    await slow.second.wait()
+    slow.answers[1].set_exception(SourceRefused("no"))
+    await asyncio.sleep(0)
+    slow.answers[0].set_result(Reply({}))
+    assert await asked == "answered"
+
+
+async def test_where_both_calls_fail_the_source_has_failed(over: Make) -> None:
+    slow = Slow()
+    asking = over(Agency(slow), HEDGED)
+    asked = asyncio.create_task(asking.outcome())
+    await slow.second.wait()
+    slow.answers[1].set_exception(SourceRefused("no"))
+    slow.answers[0].set_exception(SourceRefused("no either"))
+    assert await asked in ("no", "no either")
+
+
+@pytest.mark.parametrize(
+    "terms",
+    ["", 'hedge = { after = "10ms", share = 0.0 }', f"{HEDGED}\npool = {{ connections = 1 }}"],
+    ids=["undeclared", "no share left", "no place free"],
+)
+async def test_nobody_is_asked_a_second_time_who_does_not_allow_it(over: Make, terms: str) -> None:
+    asking = over(Agency(hang), terms)
+    assert await asking.outcome() == "the source did not answer in time"
+    assert asking.agency.calls == 1
+
+
 # Again
 
 
