@@ -65,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
     serve.add_argument("--host", help="address to listen on (default: the setting)")
     serve.add_argument("--port", type=_port, help="port to listen on (default: the setting)")
+    serve.add_argument(
+        "--workers", type=_workers, default=1, help="processes that share the port (default: 1)"
+    )
     serve.set_defaults(run="serve")
 
     check = commands.add_parser(
@@ -152,6 +155,12 @@ def _parser() -> argparse.ArgumentParser:
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"`{text}` is no port: give a number from 0 to 65535")
+    return int(text)
+
+
+def _workers(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 64:
+        raise argparse.ArgumentTypeError(f"`{text}` is no number of workers: give one from 1 to 64")
     return int(text)
 
 

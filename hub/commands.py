@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import gc
 import json
 import logging
 import sys
 from pathlib import Path
 
-import uvicorn
-
 from authz.register import Purpose
 from hub import explain as explaining
 from hub import logs, purposes, tables
-from hub.app import Plans, application, read_plans
+from hub.app import Plans, read_plans
 from hub.config import PurposeRegister, Settings, read_settings
 from hub.errors import RequestRefused
 from hub.explain import Explanation, explain, rounds_of
 from hub.lint import add, lint
 from hub.manifest import Manifest, read_manifest, written
+from hub.serving import serve
 from hub.visible import sdl
 from sources.fault import FaultyConfiguration, nearest
 
@@ -29,23 +27,7 @@ def run_serve(options: argparse.Namespace) -> int:
     """Serve GraphQL over the configured agencies."""
     logs.set_up()
     settings = read_settings(options.config)
-    app = application(settings, read_plans(settings))
-    # What is made by now stays, and an operation leaves few circles behind: looking for them so
-    # often as Python does by default takes a tenth of the time.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
-    uvicorn.run(
-        app,
-        host=options.host or settings.server.host,
-        port=settings.server.port if options.port is None else options.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # the application believes those it is told to, and no others
-        timeout_graceful_shutdown=settings.server.drain,
-    )
-    return 0
+    return serve(settings, options.config, options.host, options.port, options.workers)
 
 
 def run_check(options: argparse.Namespace) -> int:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ class Served:
     folder: Path
     sample: dict[str, Any]
     process: subprocess.Popen[bytes]
+    environment: dict[str, str]
 
     def ask(self, query: str, person: str = "caseworker") -> dict[str, Any]:
         response = httpx.post(
@@ -54,6 +57,18 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def await_hub(address: str, hub: subprocess.Popen[bytes], stderr: Path) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            if httpx.get(f"{address}/readyz", trust_env=False).status_code == 200:
+                break
+        except httpx.TransportError:
+            if hub.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(stderr.read_text())
+            time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -89,16 +104,8 @@ def served() -> Iterator[Served]:
             env=environment,
             stderr=stderr,
         )
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            if httpx.get(f"{address}/readyz", trust_env=False).status_code == 200:
-                break
-        except httpx.TransportError:
-            if hub.poll() is not None or time.monotonic() > deadline:
-                pytest.fail((folder / "stderr").read_text())
-            time.sleep(0.05)
-    yield Served(address, folder, sample, hub)
+    await_hub(address, hub, folder / "stderr")
+    yield Served(address, folder, sample, hub, environment)
     hub.send_signal(signal.SIGTERM)
     hub.wait(timeout=30)
     for process in launched:
@@ -135,3 +142,35 @@ def test_its_output_is_json_lines(served: Served) -> None:
     lines = (served.folder / "stderr").read_text().splitlines()
     assert lines
     assert all(isinstance(json.loads(line), dict) for line in lines)
+
+
+def runs(store: Path) -> int:
+    """The hubs that write to the log now."""
+    with contextlib.closing(sqlite3.connect(store)) as log:
+        (found,) = log.execute("SELECT count(*) FROM run").fetchone()
+        return int(found)
+
+
+def test_workers_share_a_port_and_the_log_and_stop_together(served: Served) -> None:
+    store = served.folder / "workers.db"
+    environment = {**served.environment, "HUB_LOG_STORE": f"sqlite+aiosqlite:///{store}"}
+    address = f"http://127.0.0.1:{(port := free_port())}"
+    options = ("--port", str(port), "--workers", "2")
+    stderr = served.folder / "stderr of workers"
+    with stderr.open("wb") as stream:
+        hub = subprocess.Popen(
+            [sys.executable, "-m", "hub.cli", "serve", *options], env=environment, stderr=stream
+        )
+    try:
+        await_hub(address, hub, stderr)
+        deadline = time.monotonic() + 60
+        while runs(store) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert runs(store) == 2
+        workers = replace(served, address=address)
+        answer = workers.ask("query($id: ID!) { recipient(id: $id) { identity { name } } }")
+        assert answer["data"]["recipient"]["identity"]["name"]
+    finally:
+        hub.send_signal(signal.SIGTERM)
+        assert hub.wait(timeout=30) == 0
+    assert runs(store) == 0
