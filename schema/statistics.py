@@ -383,14 +383,15 @@ def _population_type(dimension: Any, amounts: tuple[Any, Any] | None) -> Any:
     def by(self: Any, info: strawberry.Info, dimensions: Any, measures: Any = None) -> Any:  # noqa: ARG001
         return self.tables[str(info.path.key)]
 
-    by.__annotations__ = {
-        "info": strawberry.Info,
-        "dimensions": list[dimension],
-        "return": PopulationTable,
-    }
+    def by_groups(self: Any, info: strawberry.Info, dimensions: Any) -> Any:
+        return by(self, info, dimensions)
+
+    taken = {"info": strawberry.Info, "dimensions": list[dimension], "return": PopulationTable}
+    by_groups.__annotations__ = taken
     if amounts is not None:
         measure: Any = amounts[1]
-        by.__annotations__["measures"] = list[measure] | None
+        by.__annotations__ = {**taken, "measures": list[measure] | None}
+    table = by_groups if amounts is None else by
 
     made = types.new_class("Population")
     made.__annotations__ = {
@@ -403,7 +404,7 @@ def _population_type(dimension: Any, amounts: tuple[Any, Any] | None) -> Any:
     made.as_of = covered("The day that ages are counted on.")  # type: ignore[attr-defined]
     made.deliveries = covered("What it was answered from.")  # type: ignore[attr-defined]
     made.caveats = covered("What to know of the figures.")  # type: ignore[attr-defined]
-    made.by = needing(_COVERED, by, "People by the groups of one or two items.")  # type: ignore[attr-defined]
+    made.by = needing(_COVERED, table, "People by the groups of one or two items.")  # type: ignore[attr-defined]
     if amounts is not None:
         of_amounts: Any = amounts[0]
 
