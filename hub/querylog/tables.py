@@ -58,7 +58,7 @@ INDEX_RECORD = sa.Table(
     sa.Index("index_record_person", "person", "idx"),
     sa.Index(
         "index_record_access",
-        *("person", "office", "at", "purpose", "idx"),
+        *("person", "office", "at", "purpose", "idx", "kind", "outcome"),
         sqlite_where=sa.text("kind = 'OUTCOME' AND outcome = 'answered'"),
         postgresql_where=sa.text("kind = 'OUTCOME' AND outcome = 'answered'"),
     ),
@@ -89,6 +89,7 @@ INDEX_ABOUT = sa.Table(
         "index_about_released",
         "pseudonym",
         "person",
+        "part",
         sqlite_where=sa.text("part = 'released'"),
         postgresql_where=sa.text("part = 'released'"),
     ),

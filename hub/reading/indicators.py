@@ -20,6 +20,8 @@ from hub.reading.search import RELEASED, word
 
 DAY = 24 * 3600 * 1000
 """Milliseconds of a day."""
+LONG_DAYS = 31
+"""Days over which accesses are not looked up by their time."""
 DECIDED_DAYS = 90
 """Days within which a case that was looked at is decided."""
 REFUSED_HOURS = 24
@@ -99,9 +101,12 @@ async def count(
 
 def accesses(scope: Scope) -> Records:
     """Every answer to an official in the scope."""
+    # Of a long time nearly everything is in: by the index of accesses, which has all it takes.
+    long = scope.until - scope.since > LONG_DAYS * DAY
+    at = _R.at + sa.literal_column("0") if long else _R.at
     return sa.select(_R.idx, _R.person, _R.office).where(
-        _R.at >= scope.since,
-        _R.at < scope.until,
+        at >= scope.since,
+        at < scope.until,
         _R.kind == word("OUTCOME"),
         _R.outcome == word("answered"),
         _R.purpose.in_(scope.officials),
@@ -127,7 +132,9 @@ def _most_looking(scope: Scope) -> Records:
 
 
 def _released(scope: Scope) -> tuple[sa.ColumnElement[bool], ...]:
-    return (_A.part == word(RELEASED), _A.idx >= scope.low, _A.idx < scope.high)
+    # By the index of what was released, and never by place: it has the groups one after another.
+    place = _A.idx + sa.literal_column("0")
+    return (_A.part == word(RELEASED), place >= scope.low, place < scope.high)
 
 
 def _looked_at(scope: Scope, often: int) -> Any:
@@ -199,7 +206,7 @@ def _events(part: str) -> Any:
     """The last event of a kind of each case."""
     return (
         sa.select(_A.pseudonym, sa.func.max(_A.idx).label("last"))
-        .where(_A.part == word(part))
+        .where(_A.part == word(part), _A.part.not_in([*map(word, ("released", "asked", "case"))]))
         .group_by(_A.pseudonym)
         .subquery()
     )
@@ -225,7 +232,7 @@ def _before(scope: Scope, part: str) -> sa.Select[Any]:
 def _undecided(scope: Scope) -> sa.ColumnElement[bool]:
     return sa.and_(
         _R.purpose.in_(scope.by_case),
-        _R.at < scope.until - DECIDED_DAYS * DAY,
+        _R.at + sa.literal_column("0") < scope.until - DECIDED_DAYS * DAY,
         _R.idx.not_in(_before(scope, "decided")),
     )
 

@@ -27,7 +27,7 @@ from hub.querylog import keeper as keeping
 from hub.querylog.checkpoint import Checkpoints, LogKey
 from hub.querylog.keeper import Keeper
 from hub.querylog.sealing import Sealing
-from hub.querylog.store import LogUnavailable, Store
+from hub.querylog.store import LogUnavailable, Store, engine_of
 from hub.querylog.verify import Trust, verify
 from tests.hub.querylog import SEALING_KEY, SIGNER, intent, outcome
 from tests.sources.postgres import Postgres, running
@@ -221,6 +221,33 @@ async def test_an_operation_whose_intent_was_withdrawn_asked_nothing_and_is_not_
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("SELECT * FROM run").fetchall() == []
     await store.close()
+
+
+async def test_what_postgresql_still_has_of_a_killed_hub_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keeping, "_BEATS", 0.1)
+    monkeypatch.setattr(keeping, "PAUSE", 0.1)
+    async with running() as server:
+        store = Store(server.url, 10, SEALING_KEY)
+        await store.open()
+        await store.append(intent(1, hub="elsewhere"))
+        ended = keeping._place().rpartition(" ")[0] + " 1"
+        await server.execute(f"INSERT INTO run VALUES ('elsewhere', '{ended}', 7, 0)")
+        left = engine_of(server.url, "elsewhere")
+        keeper = Keeper(store, Checkpoints(store.engine, SIGNER))
+        async with left.connect() as connection:
+            await connection.exec_driver_sql("SELECT 1")
+            await keeper.open()
+            await asyncio.sleep(0.5)
+            assert len([record async for record in store.records()]) == 1
+        await left.dispose()
+        async with asyncio.timeout(30):
+            while len([record async for record in store.records()]) == 1:
+                await asyncio.sleep(0.1)
+        assert [record.get("outcome") async for record in store.records()] == [None, "unknown"]
+        await keeper.close()
+        await store.close()
 
 
 def mounted(size: str) -> Iterator[Path]:
