@@ -244,7 +244,7 @@ async def test_what_postgresql_still_has_of_a_killed_hub_is_waited_for(
         await left.dispose()
         async with asyncio.timeout(30):
             while len([record async for record in store.records()]) == 1:
-                await asyncio.sleep(0.1)
+                await keeper._settle()
         assert [record.get("outcome") async for record in store.records()] == [None, "unknown"]
         await keeper.close()
         await store.close()
