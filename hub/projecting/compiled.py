@@ -91,7 +91,10 @@ def compiled(schema: HubSchema, plan: Plan, flags: Mapping[str, bool]) -> Compil
 
 
 class Projections:
-    """Compiled operations of one schema; `NotCompiled` in the place of one that is none."""
+    """Compiled operations of one schema; `NotCompiled` in the place of one that is none.
+
+    An operation is compiled when it is asked for the second time: executing it once is quicker.
+    """
 
     def __init__(self, schema: HubSchema) -> None:
         self._schema = schema
@@ -109,7 +112,8 @@ class Projections:
         self, plan: Plan, given: Mapping[str, Any], variables: VariableValues, reading: Reading
     ) -> Projected:
         """Shape the view as the operation asks, with the variables as given and as coerced."""
-        found = self.of(plan, variables.coerced)
+        again = plan in self._conditions
+        found = self.of(plan, variables.coerced) if again else self._note(plan)
         if isinstance(found, NotCompiled):
             return project(self._schema.graphql, plan, given, reading)
         try:
@@ -121,9 +125,9 @@ class Projections:
 
     def of(self, plan: Plan, variables: Mapping[str, Any]) -> Compiled | NotCompiled:
         """The projection of an operation for the variables that its `@skip` and `@include` name."""
-        names = self._conditions.get(plan)
-        if names is None:
-            names = self._conditions[plan] = _conditions(plan)
+        if plan not in self._conditions:
+            self._note(plan)
+        names = self._conditions[plan]
         if isinstance(names, NotCompiled):
             return names
         key = (plan, tuple(variables.get(name) for name in names))
@@ -134,6 +138,10 @@ class Projections:
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return found
+
+    def _note(self, plan: Plan) -> NotCompiled:
+        self._conditions[plan] = _conditions(plan)
+        return NotCompiled("it is asked for the first time")
 
     def _compiled(self, plan: Plan, flags: Mapping[str, Any]) -> Compiled | NotCompiled:
         if not all(isinstance(flag, bool) for flag in flags.values()):

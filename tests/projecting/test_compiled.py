@@ -196,6 +196,15 @@ def test_a_document_is_planned_once_and_so_compiled_once() -> None:
     assert PROJECTIONS.of(plan, {}) is PROJECTIONS.of(plan_of(SCHEMA, document, "A"), {})
 
 
+def test_an_operation_is_compiled_when_it_is_asked_for_the_second_time() -> None:
+    plan, projections = planned('{ again: recipient(id: "r-1") { id } }'), Projections(SCHEMA)
+    variables = variable_values(SCHEMA.graphql, plan.operation, {})
+    for kept in (0, 1, 1):
+        found = projections.project(plan, {}, variables, Reading(known(), ABOUT))
+        assert found.data == {"again": {"id": "r-1"}}
+        assert len(projections) == kept
+
+
 def test_no_more_projections_are_kept_than_are_said() -> None:
     projections = Projections(SCHEMA)
     document = DOCUMENTS.read("{ recipient(id: 1) { id } }")
