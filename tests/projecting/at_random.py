@@ -41,6 +41,18 @@ VARIABLES: Mapping[str, tuple[str, Any]] = {
 LITERALS = {"ID": '"livelihood"', "Date": '"2026-10-01"', "Int": "2020", "String": '"text"'}
 PEOPLE = ("r-1", "r-2", "r-3")
 KEYS = ("text", "k-1")
+FAULTS = (
+    "not granted",
+    "no answer",
+    "nobody known",
+    "reduced",
+    "not derivable",
+    "unmet",
+    "waiting",
+    "down",
+    "broken",
+    "missing",
+)
 AT = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
 CODES = ("SOURCE_UNAVAILABLE", "SOURCE_TIMEOUT", "SOURCE_CONTRACT", "SOURCE_BUDGET")
 SOUND: Mapping[str, tuple[Any, ...]] = {
@@ -202,58 +214,67 @@ class Views:
         self._catalogue = catalogue
         self._derivations = tuple(derivations)
         self._chance = chance
-        self._faults = 0.0
+        self._kinds: frozenset[str] = frozenset()
+        self._rate = 0.0
 
     def view(self) -> View:
-        """One view; one in three of them is without faults."""
-        self._faults = self._chance.choice((0.0, 0.02, 0.15))
+        """One view, without faults, with those of some kinds, or of all: few or many."""
+        several = self._chance.choice((0, 1, 1, 1, 2, len(FAULTS)))
+        self._kinds = frozenset(self._chance.sample(FAULTS, several))
+        self._rate = self._chance.choice((0.02, 0.15, 0.4))
         items = self._catalogue.items
-        granted = frozenset(name for name in items if not self._fault())
-        answers = {
-            (name, key): self._answer(name)
-            for name, source in self._catalogue.sources.items()
-            for key in (*PEOPLE, "c-1", *(KEYS if source.found_by else ()))
-            if not self._fault()
-        }
+        granted = frozenset(name for name in items if not self._fault("not granted"))
+        answers = self._answers()
         reached = frozenset(PEOPLE[: self._chance.choice((1, 2, 3))])
-        households = {} if self._fault() else dict.fromkeys(PEOPLE, PEOPLE[:2])
+        households = {} if self._fault("nobody known") else dict.fromkeys(PEOPLE, PEOPLE[:2])
+        uses = (*self._derivations, "filter", "sort", "count")
+        denied = {name for name in items if self._chance.random() < 0.5}
         return View(
             catalogue=self._catalogue,
             granted=granted,
-            withheld={
-                name: Denial(name, "a rule", "a remedy")
-                for name in items
-                if self._chance.random() < 0.5
-            },
-            transforms={name: lambda _: "…" for name in items if name in granted and self._fault()},
+            withheld={name: Denial(name, "a rule", "a remedy") for name in denied},
+            transforms={name: lambda _: "…" for name in granted if self._fault("reduced")},
             answers=answers,
             households=households,
             reached=reached,
-            cases={} if self._fault() else {"c-1": "r-1"},
+            cases={} if self._fault("nobody known") else {"c-1": "r-1"},
             known={(self._catalogue.identity, "r-1")},
             derivable={
-                name: frozenset(one for one in items if not self._fault())
-                for name in (*self._derivations, "filter", "sort", "count")
-                if not self._fault()
+                name: frozenset(one for one in items if not self._fault("not derivable"))
+                for name in uses
+                if not self._fault("not derivable")
             },
-            unmet=self._some_of_some(Denial("an item", "a condition", "a remedy")),
-            waiting={} if self._chance.random() > self._faults else {"r-1": frozenset(items)},
-            later={key: answer for key, answer in answers.items() if not self._fault()},
+            unmet={
+                key: {
+                    name: Denial(name, "a condition", "a remedy")
+                    for name in items
+                    if self._fault("unmet")
+                }
+                for key in (*PEOPLE, "c-1", *KEYS)
+                if "unmet" in self._kinds
+            },
+            waiting={
+                key: frozenset(name for name in items if self._fault("waiting"))
+                for key in PEOPLE
+                if "waiting" in self._kinds
+            },
+            later=self._answers(),
             assessed=households,
         )
 
-    def _fault(self) -> bool:
-        return self._chance.random() < self._faults
+    def _fault(self, kind: str) -> bool:
+        return kind in self._kinds and self._chance.random() < self._rate
 
-    def _some_of_some(self, denial: Denial) -> dict[str, dict[str, Denial]]:
+    def _answers(self) -> dict[tuple[str, str], Answer]:
         return {
-            key: {name: denial for name in self._catalogue.items if self._fault()}
-            for key in (*PEOPLE, "c-1")
-            if self._fault()
+            (name, key): self._answer(name)
+            for name, source in self._catalogue.sources.items()
+            for key in (*PEOPLE, "c-1", *(KEYS if source.found_by else ()))
+            if not self._fault("no answer")
         }
 
     def _answer(self, source: str) -> Answer:
-        if self._fault():
+        if self._fault("down"):
             code = self._chance.choice(CODES)
             return Answer(source, State.UNAVAILABLE, {}, None, AT, Failure(code, 7.0))
         if self._chance.random() < 0.1:
@@ -267,17 +288,18 @@ class Views:
         for item in self._catalogue.sources[source].items:
             if len(item.path) == 2:
                 columns.setdefault(item.path[0], []).append(item)
-            elif not item.is_exists and not self._fault():
+            elif not item.is_exists and not self._fault("missing"):
                 values[item.path[0]] = self._of(item)
         for name, items in columns.items():
             rows = [{item.path[1]: self._of(item) for item in items} for _ in range(4)]
             few = rows[: self._chance.choice((0, 1, 2, 4))]
-            values[name] = self._chance.choices((few, None, BROKEN), (9, 1, 10 * self._faults))[0]
+            whole = self._chance.choices((few, None), (9, 1))[0]
+            values[name] = BROKEN if self._fault("broken") else whole
         return values
 
     def _of(self, item: Item) -> Any:
         if item.path[-1] == "id" and item.type == "ID":
             return self._chance.choice(PEOPLE)
-        if self._fault():
+        if self._fault("broken"):
             return self._chance.choice(WRONG)
         return self._chance.choice((*SOUND[item.type], *SOUND[item.type], None))
