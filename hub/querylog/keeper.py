@@ -113,7 +113,8 @@ class Keeper:
                 since = now
             silent = now - since >= SILENT
             if (silent or _ended(run.place)) and not await self._is_writing(run.id, silent):
-                await self._settle_run(run)
+                if await self._take_over(run):
+                    await self._settle_run(run)
                 self._heard.pop(run.id, None)
 
     async def _is_writing(self, run: str, silent: bool) -> bool:
@@ -129,6 +130,16 @@ class Keeper:
             query += " AND state <> 'idle'"
         async with self._store.engine.connect() as connection:
             return bool(await connection.scalar(sa.text(query), {"name": application_name(run)}))
+
+    async def _take_over(self, run: Any) -> bool:
+        """Whether this hub is the one to settle what another left; should it end, it is another.
+
+        Two that did it at once would each write an OUTCOME.
+        """
+        unchanged = (RUN.c.id == run.id, RUN.c.place == run.place, RUN.c.beat == run.beat)
+        taking = sa.update(RUN).where(*unchanged).values(place=_place())
+        async with self._store.engine.begin() as connection:
+            return (await connection.execute(taking)).rowcount == 1
 
     async def _settle_run(self, run: Any) -> None:
         settled = 0

@@ -243,10 +243,30 @@ async def test_what_postgresql_still_has_of_a_killed_hub_is_waited_for(
             assert len([record async for record in store.records()]) == 1
         await left.dispose()
         async with asyncio.timeout(30):
-            while len([record async for record in store.records()]) == 1:
-                await keeper._settle()
+            while len([record async for record in store.records()]) == 1:  # noqa: ASYNC110 - it tells of no event
+                await asyncio.sleep(0.1)
         assert [record.get("outcome") async for record in store.records()] == [None, "unknown"]
         await keeper.close()
+        await store.close()
+
+
+async def test_of_two_hubs_one_settles_what_a_third_left(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    stores = [Store(f"sqlite+aiosqlite:///{path}", 10, SEALING_KEY) for _ in range(2)]
+    for store in stores:
+        await store.open()
+    for number in range(20):
+        await stores[0].append(intent(number, hub="elsewhere"))
+    ended = keeping._place().rpartition(" ")[0] + " 1"
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("INSERT INTO run VALUES ('elsewhere', ?, 7, 0)", (ended,))
+    keepers = [Keeper(store, Checkpoints(store.engine, SIGNER)) for store in stores]
+    await asyncio.gather(*(keeper._settle() for keeper in keepers))
+    outcomes = [
+        record["operation"] async for record in stores[0].records() if record["kind"] == "OUTCOME"
+    ]
+    assert len(outcomes) == len(set(outcomes)) == 20
+    for store in stores:
         await store.close()
 
 
