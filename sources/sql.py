@@ -6,6 +6,7 @@ their person. Only the granted columns are selected; keys are always bound param
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import sqlite3
 import ssl
@@ -91,8 +92,13 @@ class SqlAdapter:
         self._rows_most = source.terms.limits.rows
         pool: dict[str, Any] = {"pool_size": source.terms.pool.connections, "max_overflow": 0}
         secure = _secured(url, table)
-        self._engine: AsyncEngine = create_async_engine(url, connect_args=secure, **pool)
         self._postgresql = url.get_backend_name() == "postgresql"
+        # SQLite runs in threads anyhow: a question is one errand of a thread, not one a statement.
+        self._engine: AsyncEngine | sa.Engine = (
+            create_async_engine(url, connect_args=secure, **pool)
+            if self._postgresql
+            else sa.create_engine(url.set(drivername="sqlite"), **pool)
+        )
 
     def _prepare(
         self, subject: Subject, names: tuple[str, ...]
@@ -178,15 +184,31 @@ class SqlAdapter:
     async def _fetch(
         self, statement: sa.Select[Any], keys: tuple[str, ...]
     ) -> Sequence[sa.RowMapping]:
-        async with self._engine.connect() as connection:
-            result = await connection.execute(statement, {"keys": keys})
-            rows: Sequence[sa.RowMapping] = result.mappings().all()
-            trace.tell(functools.partial(_exchanged, statement, keys, rows))
-            return rows
+        engine = self._engine
+        if isinstance(engine, sa.Engine):
+            rows: Sequence[sa.RowMapping] = await asyncio.to_thread(
+                _fetched, engine, statement, keys
+            )
+        else:
+            async with engine.connect() as connection:
+                result = await connection.execute(statement, {"keys": keys})
+                rows = result.mappings().all()
+        trace.tell(functools.partial(_exchanged, statement, keys, rows))
+        return rows
 
     async def close(self) -> None:
         """Close the pooled connections."""
-        await self._engine.dispose()
+        if isinstance(self._engine, sa.Engine):
+            await asyncio.to_thread(self._engine.dispose)
+        else:
+            await self._engine.dispose()
+
+
+def _fetched(
+    engine: sa.Engine, statement: sa.Select[Any], keys: tuple[str, ...]
+) -> Sequence[sa.RowMapping]:
+    with engine.connect() as connection:
+        return connection.execute(statement, {"keys": keys}).mappings().all()
 
 
 def _secured(url: sa.URL, table: SqlTable) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Written:
 
 
 async def write(connection: AsyncConnection, group: Sequence[Written]) -> int:
-    """Write a group; the place of its first record. Durable once the transaction is, if not yet."""
+    """Write a group and commit it; the place of its first record."""
     if connection.dialect.name == "postgresql":
         return await _write_at_once(connection, group)
     raw: Any = (await connection.get_raw_connection()).driver_connection

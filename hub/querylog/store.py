@@ -229,10 +229,10 @@ class Store:
         return min(self._under_way.values(), default=self._size)
 
     def _transaction(self) -> Any:
-        """One statement is a transaction of its own on PostgreSQL; see `hub/querylog/group.py`."""
+        """What a group is written in, which commits by itself; see `hub/querylog/group.py`."""
         if self.engine.dialect.name == "postgresql":
             return self.engine.execution_options(isolation_level="AUTOCOMMIT").connect()
-        return self.engine.begin()
+        return self.engine.connect()
 
     async def _name_items(self, connection: AsyncConnection, group: Sequence[_Waiting]) -> set[int]:
         """Write the members of each set of items that this hub has not yet seen written."""
