@@ -35,6 +35,9 @@ _NONCE = 12
 WAIT = 0.2
 """Seconds that the cache may take; then it is as if it had nothing."""
 
+NONE_SECONDS = 60
+"""Seconds that "there is none" serves at most: a record may be made at any time."""
+
 
 class Shelf(Protocol):
     """Where sealed answers are: in memory, or shared by replicas."""
@@ -208,7 +211,7 @@ class Answers:
         found = {}
         for (key, name), entry in zip(names.items(), entries, strict=True):
             kept = None if entry is None else self._opened(given, name, entry)
-            if kept is None or kept.age >= within:
+            if kept is None or kept.age >= _serving(kept.record, within):
                 continue
             until = 0.0 if self._withdrawn is None else self._withdrawn(given.source, key)
             if kept.at.timestamp() > until:
@@ -240,6 +243,10 @@ class Answers:
     async def close(self) -> None:
         """Close the shelf."""
         await self._shelf.close()
+
+
+def _serving(record: Record | None, within: float) -> float:
+    return within if record is not None else min(within, NONE_SECONDS)
 
 
 def _derived(key: bytes, use: bytes) -> bytes:

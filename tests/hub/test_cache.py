@@ -175,6 +175,16 @@ async def test_an_answer_serves_no_longer_than_it_may(shelf: Shelf, given: Given
     assert await answers.find(given, [HANA], 0) == {}
 
 
+async def test_that_there_is_none_serves_briefly(
+    shelf: Shelf, given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = Answers(shelf, KEY)
+    await answers.keep(given, {HANA: RECORD, "nobody": None})
+    assert set(await answers.find(given, [HANA, "nobody"], WEEK)) == {HANA, "nobody"}
+    monkeypatch.setattr("hub.cache.NONE_SECONDS", 0)
+    assert set(await answers.find(given, [HANA, "nobody"], WEEK)) == {HANA}
+
+
 async def test_a_source_without_terms_for_it_keeps_nothing(given: Given) -> None:
     terms = given.source.terms.model_copy(update={"stale": None})
     shelf = Memory(10)
