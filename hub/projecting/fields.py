@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from keyword import iskeyword
 from operator import attrgetter
 from typing import Any
 
@@ -56,7 +57,7 @@ def source_of(field: GraphQLField) -> Source:
     needs, reads = declared.metadata.get(KEY), declared.metadata.get(READS)
     resolver = declared.base_resolver
     if resolver is None:
-        if not declared.python_name.isidentifier():
+        if not declared.python_name.isidentifier() or iskeyword(declared.python_name):
             raise NotCompiled("it asks for a field of which it is not known how it is got")
         return Source(declared.python_name, None, False, False, needs, None)
     if resolver.parent_parameter or resolver.root_parameter:

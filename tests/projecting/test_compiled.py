@@ -24,11 +24,12 @@ from hub.projecting.shape import NotCompiled
 from schema.build import build
 from schema.view import Answer, State, View
 from sources.declaration import read_catalogue
+from tests.command import hub
 from tests.hub.memory import REGISTER, SOURCES
 from tests.projecting.at_random import AT, VARIABLES, Operations, Views
 
 COUNT = int(os.environ.get("HUB_PROJECTIONS", "60"))
-"""Operations tried, each over three views. 3,000 is the long run."""
+"""Operations tried, each over three views. 3,000 is the long run, of some ten minutes."""
 LINKED = ["buildingLedger", "businessRegister"]
 CATALOGUE, _ = read_catalogue(
     Path("sources/catalogue"), [*SOURCES, *LINKED], "resident", "benefits"
@@ -150,6 +151,18 @@ def test_what_is_not_compiled_says_why() -> None:
         found = PROJECTIONS.of(planned(text), dict.fromkeys(names, True))
         assert isinstance(found, NotCompiled)
         assert str(found) == reason
+
+
+def test_explaining_prints_the_code_or_why_there_is_none(tmp_path: Path) -> None:
+    query = tmp_path / "query.graphql"
+    told = {
+        '{ recipient(id: "r-1") { tax { arrears } } }': "def query_1(it, path, run):",
+        "{ sources { name } }": "executed by graphql-core because it touches no data item",
+    }
+    for text, expected in told.items():
+        query.write_text(text)
+        found = hub("explain", str(query), "--purpose", PURPOSE.code, "--code")
+        assert found.stdout.splitlines()[0] == expected
 
 
 def test_a_condition_that_is_null_is_for_graphql_core_to_refuse() -> None:
