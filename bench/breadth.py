@@ -1,9 +1,9 @@
 """`python -m bench.breadth`: what a hub over the whole catalogue costs.
 
-Starts `hub serve` over every `rest` source that `hub.full.toml` enables, with agencies that each
-take 20 ms, and measures: seconds to start, memory, how much longer a question takes than the
-agencies, and how long the hub's processor is at it, over one source, over two and over all. On a
-busy machine read the processor's time. Writes `bench/results/breadth.json`.
+Starts `hub serve` over every `rest` source that `hub.full.toml` enables and that is asked about
+people, with agencies that each take 20 ms, and measures: seconds to start, memory, how much longer a
+question takes than the agencies, and how long the hub's processor is at it, over one source, over two
+and over all. On a busy machine read the processor's time. Writes `bench/results/breadth.json`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,11 @@ def measure(folder: Path, times: int, milliseconds: float) -> dict[str, Any]:
     started = time.perf_counter()
     build(plans.catalogue)
     build_s = time.perf_counter() - started
-    names = [name for name, one in plans.catalogue.sources.items() if one.adapter == "rest"]
+    names = [
+        name
+        for name, one in plans.catalogue.sources.items()
+        if one.adapter == "rest" and one.found_by is None
+    ]
     with agencies(settings, names, milliseconds) as address, hub(folder, names, address) as serving:
         catalogue, _ = read_catalogue(settings.sources.catalogue, names, names[0], names[0])
         agency = alone(address, catalogue.sources[names[-1]], times)
