@@ -1,9 +1,9 @@
 """`python -m bench.breadth`: what a hub over the whole catalogue costs.
 
 Starts `hub serve` over every `rest` source that `hub.full.toml` enables and that is asked about
-people, with agencies that each take 20 ms, and measures: seconds to start, memory, how much longer a
-question takes than the agencies, and how long the hub's processor is at it, over one source, over two
-and over all. On a busy machine read the processor's time. Writes `bench/results/breadth.json`.
+people, with agencies that each take 20 ms, and measures: seconds to start, memory, how much longer
+a question takes than the agencies, and how long the hub's processor is at it, over one source, over
+two and over all. On a busy machine read the processor's time. Writes `bench/results/breadth.json`.
 """
 
 from __future__ import annotations
