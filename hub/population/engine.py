@@ -9,7 +9,6 @@ import datetime
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from hub.population.people import (
     value_of,
 )
 from hub.population.perturbation import KEYS
-from hub.population.question import Breakdown, Filter, Measure, Question, items_of
+from hub.population.question import Breakdown, Measure, Past, Question, Spec, items_of
 from hub.population.watch import Watch
 from sources.bulk import PEOPLE
 from sources.declaration import Catalogue, Item
@@ -36,15 +35,10 @@ _CHOSEN, _COUNT, _KEY = "chosen", "people", "cell_key"
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A cell: how many people, the sum of their record keys, and how many near others there are.
-
-    `near` is, for each other filter, how many people of the cell are chosen by one of the two
-    filters and not by both.
-    """
+    """A cell: how many people, and the sum of their record keys."""
 
     people: int
     key: int
-    near: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +63,29 @@ class Answered:
     edges: tuple[tuple[float, ...], ...]
     cells: Mapping[tuple[Group, ...], Counted]
     amounts: Mapping[Measure, Mapping[tuple[Group, ...], Amounts]]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """The cells of tables that past questions were answered by, those numbered in `past`.
+
+    For each cell and past question: how many people it chose there, and how many of these the
+    new question chooses too.
+    """
+
+    dimensions: tuple[str, ...]
+    edges: tuple[tuple[float, ...], ...]
+    past: tuple[int, ...]
+    cells: Mapping[tuple[Group, ...], tuple[tuple[int, int], ...]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that is counted for a question: the whole, its tables, and where past ones overlap."""
+
+    whole: Counted
+    tables: Mapping[str, Answered]
+    overlaps: tuple[Overlap, ...]
 
 
 @dataclass(frozen=True)
@@ -122,9 +139,10 @@ class Engine:
             found[name] = newest(known[name], until, self._drawn)
         return found
 
-    def sources(self, question: Question, past: Sequence[Filter]) -> tuple[str, ...]:
-        """The sources that a question is answered from."""
-        items = {*question.filtered, *question.counted, *(i for f in past for i in items_of(f))}
+    def sources(self, question: Question, past: Sequence[Past]) -> tuple[str, ...]:
+        """The sources that a question is answered from, and compared with past ones by."""
+        items = {*question.filtered, *question.counted, *_items(past)}
+        items |= {item for each in past for item in items_of(each.where)}
         named = {self._catalogue.items[name].source for name in items} | {self._catalogue.identity}
         if any(self._catalogue.items[name].whereabouts for name in items):
             named |= {item.source for item in self._catalogue.at(PROTECTED)}
@@ -133,15 +151,16 @@ class Engine:
     def count(
         self,
         question: Question,
-        past: Sequence[Filter],
+        past: Sequence[Past],
         deliveries: Mapping[str, Delivery],
         watch: Watch,
-    ) -> tuple[Counted, dict[str, Answered]]:
+    ) -> Found:
         """The whole population of a question, and each of its tables.
 
         Raises DeliveryRefused, and GivenUp when nobody waits any more.
         """
-        watch.parts = len(question.tables) + 2
+        specs = dict.fromkeys(spec for each in past for spec in each.tables)
+        watch.parts = len(question.tables) + len(specs) + 2
         with self._lock:
             data = self._open(deliveries)
             # Ages are of the delivery's own day: a day to choose would tell days of birth.
@@ -149,14 +168,17 @@ class Engine:
             data.backend.raw_sql(f"DROP TABLE IF EXISTS {_PEOPLE}")
             people = self._people(question, past, data, day)
             watch.step()
-            whole = self._cells(people, [], len(past))
+            whole = self._cells(people, []).get((), Counted(0, 0))
             watch.step()
             tables = {}
             for key, asked in question.tables.items():
-                tables[key] = self._answer(people, asked, len(past), day)
+                tables[key] = self._answer(people, asked, day)
                 watch.step()
-        nobody = Counted(0, 0, (0,) * len(past))
-        return whole.get((), nobody), tables
+            overlaps = []
+            for spec in specs:
+                overlaps.append(self._overlap(people, spec, past, day))
+                watch.step()
+        return Found(whole, tables, tuple(overlaps))
 
     def interrupt(self) -> None:
         """Break off what is counted right now."""
@@ -173,55 +195,66 @@ class Engine:
         return self._kept[1]
 
     def _people(
-        self, question: Question, past: Sequence[Filter], data: Data, day: datetime.date
+        self, question: Question, past: Sequence[Past], data: Data, day: datetime.date
     ) -> Any:
-        """Whoever the question or a past one is about, with what each of them says of them."""
-        looks = (question.where, *past)
-        people = joined(self._catalogue, data.table, looks, question.counted, self._secret)
-        mine = chosen(self._catalogue, people, question.where, day)
-        near = {
-            f"near_{at}": (mine != chosen(self._catalogue, people, each, day)).cast("int64")
-            for at, each in enumerate(past)
+        """Everybody, with whether the question and each past one is about them."""
+        looks = (question.where, *(each.where for each in past))
+        items = (*question.counted, *_items(past))
+        people = joined(self._catalogue, data.table, looks, items, self._secret)
+        marks = {
+            name: chosen(self._catalogue, people, where, day)
+            for name, where in zip(
+                (_CHOSEN, *(f"past_{at}" for at in range(len(past)))), looks, strict=True
+            )
         }
-        made = people.mutate(**{_CHOSEN: mine}, **near)
-        others = [made[name] == 1 for name in near]
-        anyone = made[_CHOSEN]
-        for other in others:
-            anyone |= other
-        return data.backend.create_table(_PEOPLE, made.filter(anyone), temp=True)
+        return data.backend.create_table(_PEOPLE, people.mutate(**marks), temp=True)
 
-    def _answer(self, people: Any, asked: Breakdown, past: int, day: datetime.date) -> Answered:
-        items = [self._catalogue.items[name] for name in asked.dimensions]
-        edges = tuple(chosen_edges(item, asked.steps) for item in items)
+    def _divided(
+        self, people: Any, dimensions: Sequence[str], steps: int | None, day: datetime.date
+    ) -> tuple[Any, list[str], tuple[tuple[float, ...], ...]]:
+        """The people with a column of each dimension's groups, the columns, and the edges."""
+        items = [self._catalogue.items[name] for name in dimensions]
+        edges = tuple(chosen_edges(item, steps) for item in items)
         names = [f"group_{at}" for at in range(len(items))]
         columns = {
             name: grouped(item, people, day, each)
             for name, item, each in zip(names, items, edges, strict=True)
         }
-        divided = people.mutate(**columns)
-        cells = self._cells(divided, names, past)
+        return people.mutate(**columns) if columns else people, names, edges
+
+    def _overlap(
+        self, people: Any, spec: Spec, past: Sequence[Past], day: datetime.date
+    ) -> Overlap:
+        divided, names, edges = self._divided(people, *spec, day)
+        numbers = tuple(at for at, each in enumerate(past) if spec in each.tables)
+        figures = {}
+        for at in numbers:
+            figures[f"chose_{at}"] = divided[f"past_{at}"].sum()
+            figures[f"both_{at}"] = (divided[f"past_{at}"] & divided[_CHOSEN]).sum()
+        summed = divided.group_by(names).agg(**figures) if names else divided.agg(**figures)
+        cells = {
+            tuple(row[name] for name in names): tuple(
+                (row[f"chose_{at}"] or 0, row[f"both_{at}"] or 0) for at in numbers
+            )
+            for row in summed.to_pyarrow().to_pylist()
+        }
+        return Overlap(spec[0], edges, numbers, cells)
+
+    def _answer(self, people: Any, asked: Breakdown, day: datetime.date) -> Answered:
+        divided, names, edges = self._divided(people, asked.dimensions, asked.steps, day)
+        cells = self._cells(divided, names)
         amounts = {
             measure: self._amounts(divided, names, self._catalogue.items[measure.item], day)
             for measure in asked.measures
         }
         return Answered(edges, cells, amounts)
 
-    def _cells(
-        self, people: Any, names: Sequence[str], past: int
-    ) -> dict[tuple[Group, ...], Counted]:
+    def _cells(self, people: Any, names: Sequence[str]) -> dict[tuple[Group, ...], Counted]:
         mine = people[_CHOSEN]
-        figures = {
-            _COUNT: mine.sum(),
-            _KEY: mine.ifelse(people[RECORD], 0).sum(),
-            **{f"near_{at}": people[f"near_{at}"].sum() for at in range(past)},
-        }
+        figures = {_COUNT: mine.sum(), _KEY: mine.ifelse(people[RECORD], 0).sum()}
         summed = people.group_by(list(names)).agg(**figures) if names else people.agg(**figures)
         return {
-            tuple(row[name] for name in names): Counted(
-                people=row[_COUNT] or 0,
-                key=(row[_KEY] or 0) % KEYS,
-                near=tuple(row[f"near_{at}"] or 0 for at in range(past)),
-            )
+            tuple(row[name] for name in names): Counted(row[_COUNT] or 0, (row[_KEY] or 0) % KEYS)
             for row in summed.to_pyarrow().to_pylist()
         }
 
@@ -268,25 +301,6 @@ def chosen_edges(item: Item, steps: int | None) -> tuple[float, ...]:
     return tuple(edges[at] for at in places)
 
 
-def filters_of(
-    items: Sequence[Item], edges: Sequence[Sequence[float]], groups: Sequence[Group]
-) -> Filter:
-    """The filter that chooses the people of a cell."""
-    parts: list[Filter] = []
-    for item, of, group in zip(items, edges, groups, strict=True):
-        if group is None:
-            parts.append(("not", ("exists", item.name)))
-        elif isinstance(group, str):
-            word: Any = group == "true" if item.type == "Boolean" else group
-            parts.append(("in", item.name, word))
-        else:
-            bounds = (None, *of, None)
-            parts.append(("range", item.name, bounds[group], bounds[group + 1]))
-    return ("and", *parts)
-
-
-def every_group(cells: Mapping[tuple[Group, ...], Counted]) -> list[tuple[Group, ...]]:
-    """Every combination of the groups that occur."""
-    width = len(next(iter(cells), ()))
-    found = [sorted({cell[at] for cell in cells}, key=repr) for at in range(width)]
-    return list(product(*found))
+def _items(past: Sequence[Past]) -> set[str]:
+    """The items by which tables of past questions were divided."""
+    return {item for each in past for spec in each.tables for item in spec[0]}

@@ -52,6 +52,24 @@ class Breakdown:
     measures: tuple[Measure, ...] = ()
     steps: int | None = None
 
+    @property
+    def spec(self) -> Spec:
+        """What its cells are."""
+        return tuple(sorted(self.dimensions)), self.steps
+
+
+Spec = tuple[tuple[str, ...], int | None]
+"""What the cells of a table are: its dimensions in order, and the steps of a distribution."""
+WHOLE: Spec = ((), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A past question of the team: whom it chose, and what the cells were that answered it."""
+
+    where: Filter
+    tables: tuple[Spec, ...] = (WHOLE,)
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

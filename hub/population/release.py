@@ -9,10 +9,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hub.population.engine import Amounts, Answered, Counted, Group, filters_of
+from hub.population.differencing import near_cells
+from hub.population.engine import Amounts, Counted, Found, Group
 from hub.population.perturbation import KEYS, Noise
-from hub.population.question import Breakdown, Filter, Measure, same
-from hub.population.suppression import ALL, Cell, margins_of, withheld
+from hub.population.question import Filter, Measure, Past, Question
+from hub.population.suppression import Cell, margins_of, withheld
 from sources.declaration import Catalogue
 
 DOMINANCE = 0.1
@@ -21,14 +22,6 @@ DOMINANCE = 0.1
 LARGEST_MOVED = 0.5
 """The part of the largest amount by which a total is moved at most, so that nobody's shows."""
 MOST_CELLS = 2_500
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """A past question of the team: whom it chose, and by which dimensions it was answered."""
-
-    where: Filter
-    tables: tuple[frozenset[str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,58 +41,50 @@ class Row:
     figures: tuple[float | None, ...]
 
 
-def is_near(where: Filter, past: Sequence[Past], whole: Counted, least: int) -> bool:
-    """Whether a past question is about nearly the same people, but not the same question.
-
-    Nobody between the two is as near as few people: the answer would tell that there is nobody.
-    """
-    return any(
-        near < least and not same(where, each.where)
-        for each, near in zip(past, whole.near, strict=True)
-    )
-
-
 def released_count(control: Control, cell: Counted) -> int | None:
     """A count as it is released; None where it is of too few."""
     moved = control.noise.count(cell.people, cell.key)
     return moved if min(moved, cell.people) >= control.least else None
 
 
+def is_near(
+    control: Control, catalogue: Catalogue, where: Filter, past: Sequence[Past], found: Found
+) -> bool:
+    """Whether a past question was answered about nearly the same people, but is not the same."""
+    people = {(): found.whole.people}
+    least = control.least
+    return bool(near_cells(catalogue, where, (), (), people, past, found.overlaps, least))
+
+
 def released_table(
     control: Control,
     catalogue: Catalogue,
-    where: Filter,
-    asked: Breakdown,
+    question: Question,
+    key: str,
     past: Sequence[Past],
-    answered: Answered,
+    found: Found,
 ) -> list[Row]:
     """The cells of a table that are released, in the order of their groups."""
-    items = [catalogue.items[name] for name in asked.dimensions]
+    asked, answered = question.tables[key], found.tables[key]
     together = _with_margins(answered.cells)
-
-    def near(groups: Cell) -> bool:
-        """Whether too few people of a cell lie between this question and a past table."""
-        kept = [at for at, group in enumerate(groups) if group is not ALL]
-        own = {asked.dimensions[at] for at in kept}
-        among = filters_of(
-            [items[at] for at in kept],
-            [answered.edges[at] for at in kept],
-            [groups[at] for at in kept],
-        )
-        return any(
-            distance < control.least
-            and any(own <= table for table in each.tables)
-            and not same(("and", where, among), ("and", each.where, among))
-            for each, distance in zip(past, together[groups].near, strict=True)
-        )
-
+    people = {groups: cell.people for groups, cell in together.items()}
+    near = near_cells(
+        catalogue,
+        question.where,
+        asked.dimensions,
+        answered.edges,
+        people,
+        past,
+        found.overlaps,
+        control.least,
+    )
     small = [
         groups
         for groups, cell in together.items()
-        if cell.people and (released_count(control, cell) is None or near(groups))
+        if cell.people and (released_count(control, cell) is None or groups in near)
     ]
-    people = {groups: cell.people for groups, cell in answered.cells.items() if cell.people}
-    hidden = withheld(people, small, control.least)
+    finest = {groups: cell.people for groups, cell in answered.cells.items() if cell.people}
+    hidden = withheld(finest, small, control.least)
     rows = []
     for groups, cell in sorted(answered.cells.items(), key=lambda entry: _order(entry[0])):
         count = released_count(control, cell)
@@ -116,12 +101,9 @@ def _with_margins(cells: Mapping[tuple[Group, ...], Counted]) -> dict[Cell, Coun
     found: dict[Cell, Counted] = {}
     for groups, cell in cells.items():
         for margin in margins_of(groups):
-            before = found.get(margin, Counted(0, 0, (0,) * len(cell.near)))
-            found[margin] = Counted(
-                before.people + cell.people,
-                (before.key + cell.key) % KEYS,
-                tuple(a + b for a, b in zip(before.near, cell.near, strict=True)),
-            )
+            before = found.get(margin, Counted(0, 0))
+            people, key = before.people + cell.people, before.key + cell.key
+            found[margin] = Counted(people, key % KEYS)
     return found
 
 

@@ -20,13 +20,12 @@ from hub.admission import Denied
 from hub.errors import refused
 from hub.population.asked import Asked, asked_of
 from hub.population.deliveries import Delivery, DeliveryRefused
-from hub.population.engine import Answered, Engine, Group
+from hub.population.engine import Engine, Found, Group
 from hub.population.files import MEDIA_TYPES, file_of
 from hub.population.jobs import JOBS, Jobs
-from hub.population.question import Breakdown, Question, written
+from hub.population.question import Breakdown, Past, Question, written
 from hub.population.release import (
     Control,
-    Past,
     Row,
     is_near,
     released_count,
@@ -67,20 +66,16 @@ async def _population(acting: Acting) -> Any:
     await acting.entry.intend([], [], Verdict(frozenset(), (), derivable=uses), ())
     noted, past = await statistics.teams.begin(acting.about.caller, question)
     until = question.as_of or datetime.datetime.now(datetime.UTC).date()
-    others = [each.where for each in past]
     engine, control = statistics.engine, statistics.control
     watch = WATCH.get() or Watch()
 
     def count() -> Any:
-        deliveries = engine.deliveries(engine.sources(question, others), until)
-        whole, tables = engine.count(question, others, deliveries, watch)
-        if is_near(question.where, past, whole, control.least):
+        deliveries = engine.deliveries(engine.sources(question, past), until)
+        true = engine.count(question, past, deliveries, watch)
+        if is_near(control, catalogue, question.where, past, true):
             return None
-        return (
-            deliveries,
-            released_count(control, whole),
-            _rows(control, catalogue, question, past, tables),
-        )
+        rows = _rows(control, catalogue, question, past, true)
+        return deliveries, released_count(control, true.whole), rows
 
     try:
         seconds = None if watch.waits else acting.hub.limits.seconds
@@ -163,19 +158,15 @@ class _Table:
 
 
 def _rows(
-    control: Control,
-    catalogue: Catalogue,
-    question: Question,
-    past: Sequence[Past],
-    tables: Mapping[str, Answered],
+    control: Control, catalogue: Catalogue, question: Question, past: Sequence[Past], true: Found
 ) -> dict[str, _Table]:
     return {
         key: _Table(
             question.tables[key],
             made.edges,
-            released_table(control, catalogue, question.where, question.tables[key], past, made),
+            released_table(control, catalogue, question, key, past, true),
         )
-        for key, made in tables.items()
+        for key, made in true.tables.items()
     }
 
 

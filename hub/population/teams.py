@@ -10,18 +10,18 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import sqlalchemy as sa
 
 from authz.caller import Caller
 from hub.errors import refused
 from hub.oversight.ledger import Ledger
-from hub.population.question import EVERYONE, Question, read, written
-from hub.population.release import Past
+from hub.population.question import EVERYONE, WHOLE, Past, Question, Spec, read, written
 from hub.querylog.tables import METADATA
 
 DAY = 24 * 3600
-MOST_PAST = 1_000
+MOST_PAST = 300
 """Different past filters that a question is compared with: the latest ones."""
 MOST_SAVED = 200
 MOST_NAME, MOST_QUERY = 80, 10_000
@@ -38,7 +38,7 @@ QUESTIONS = sa.Table(
     sa.Column("empty", sa.Boolean, nullable=False),
     sa.Index("population_question_team", "team", "at"),
 )
-"""Questions by team: the filter, and the dimensions of its tables as JSON."""
+"""Questions by team: the filter, and what the cells of its tables are, as JSON."""
 
 SAVED = sa.Table(
     "population_saved",
@@ -93,7 +93,7 @@ class Teams:
             "at": now,
             "where": written(question.where),
             "tables": json.dumps(
-                sorted({tuple(sorted(t.dimensions)) for t in question.tables.values()})
+                sorted({table.spec for table in question.tables.values()}, key=repr)
             ),
             "empty": False,
         }
@@ -103,12 +103,9 @@ class Teams:
                 raise refused("QUESTION_BUDGET", message)
             past = (await connection.execute(latest)).all()
             await connection.execute(sa.insert(QUESTIONS).values(row))
-        found = [
-            Past(read(each.where), tuple(frozenset(t) for t in json.loads(each.tables)))
-            for each in past
-        ]
+        found = [Past(read(each.where), _specs(each.tables)) for each in past]
         # How many people there are altogether is no secret.
-        return made, [Past(EVERYONE, (frozenset(),)), *found]
+        return made, [Past(EVERYONE, (WHOLE,)), *found]
 
     async def forget(self, question: str) -> None:
         """Note that no figure was released: no question is compared with it, but it was asked."""
@@ -139,6 +136,18 @@ class Teams:
         async with self.ledger.reading() as connection:
             rows = (await connection.execute(chosen)).all()
         return [Kept(row.name, row.query, row.person, _time(row.at)) for row in rows]
+
+
+def _specs(text: str) -> tuple[Spec, ...]:
+    """The tables of a past question, with their margins: cells add up to those, nearly.
+
+    How many people it was about was told in any case.
+    """
+    found = [WHOLE]
+    for names, steps in json.loads(text):
+        for size in range(1, len(names) + 1):
+            found += [(kept, steps) for kept in combinations(names, size)]
+    return tuple(dict.fromkeys(found))
 
 
 def _time(seconds: float) -> datetime.datetime:

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from hub.population.engine import Counted
+from hub.population.engine import Counted, Found, Overlap
 from hub.population.perturbation import KEYS, Noise
-from hub.population.question import EVERYONE, Filter
-from hub.population.release import Control, Past, is_near, released_count
+from hub.population.question import EVERYONE, Filter, Past
+from hub.population.release import Control, is_near, released_count
+from tests.hub.memory import CATALOGUE
 
 AGES = tuple(range(5, 90, 5))
 PROVINCES = ("Seoul", "Busan", "Daegu", "Gangwon", "Jeju")
@@ -94,17 +95,21 @@ def answers(people: People, asked: Sequence[Asked], control: Control | None) -> 
     """What is answered; None where nothing is. Without control, the truth."""
     if control is None:
         return [int(each.chosen.sum()) for each in asked]
-    past, chosen = [Past(EVERYONE, ())], [np.ones(len(people.sex), bool)]
+    past, chosen = [Past(EVERYONE)], [np.ones(len(people.sex), bool)]
     found: list[int | None] = []
     for each in asked:
-        near = tuple(int(n) for n in (np.array(chosen) != each.chosen).sum(axis=1))
-        key = int(people.record[each.chosen].sum()) % KEYS
-        whole = Counted(int(each.chosen.sum()), key, near)
+        before = np.array(chosen)
+        sizes = zip(
+            before.sum(axis=1).tolist(), before[:, each.chosen].sum(axis=1).tolist(), strict=True
+        )
+        overlap = Overlap((), (), tuple(range(len(past))), {(): tuple(sizes)})
+        whole = Counted(int(each.chosen.sum()), int(people.record[each.chosen].sum()) % KEYS)
         count = released_count(control, whole)
-        if count is None or is_near(each.where, past, whole, control.least):
+        true = Found(whole, {}, (overlap,))
+        if count is None or is_near(control, CATALOGUE, each.where, past, true):
             found.append(None)
             continue
-        past.append(Past(each.where, ()))
+        past.append(Past(each.where))
         chosen.append(each.chosen)
         found.append(count)
     return found

@@ -109,7 +109,8 @@ async def test_a_question_is_broken_off_while_it_is_counted(team: Team) -> None:
     slow: Any = Watched()
     hub = replace(team.hub, statistics=replace(statistics, engine=slow))
     job = await started(Team(hub))
-    await started_.wait()
+    async with asyncio.timeout(60):
+        await started_.wait()
     found = (await team.ask(CANCEL, id=job))["cancelPopulation"]
     assert found == {"state": "CANCELLED", "answer": None}
     records = [record async for record in team.hub.log.store.records()]

@@ -142,6 +142,25 @@ async def test_a_team_is_not_told_of_few_people_by_two_questions(team: Team) -> 
     assert (await other.ask(second))["population"]["count"]
 
 
+async def test_nor_by_a_question_and_a_cell_of_a_past_table_nor_by_two_tables(team: Team) -> None:
+    table = """{ population { by(dimensions: [resident_province, resident_sex]) {
+        rows { groups { label } count } } } }"""
+    before = counts((await team.ask(table))["population"]["by"])
+    assert before["Seoul", "male"]
+    cell = '{resident_province: {eq: "Seoul"}, resident_sex: {eq: "male"}}'
+    assert (await team.ask(asking(cell)))["population"]["count"] == before["Seoul", "male"]
+    few = '{resident_birthDate: {ge: 85}, benefits_receipts: {programme: {eq: "none such"}}}'
+    assert (await refusal(team, asking(f"{{and: [{cell}, {{not: {few}}}]}}")))[0] == [
+        "QUESTION_TOO_NEAR"
+    ]
+    # Of all but few of Seoul, and of all of Busan, by sex: the cells of neither are told anew.
+    wide = '{resident_province: {in: ["Seoul", "Jeju"]}}'
+    where = f"{{and: [{wide}, {{not: {few}}}]}}"
+    rows = "by(dimensions: [resident_province]) { rows { count } }"
+    query = f"{{ population(where: {where}) {{ {rows} }} }}"
+    assert (await team.ask(query))["population"]["by"]["rows"] == []
+
+
 async def test_all_but_few_is_nearly_everybody(team: Team) -> None:
     query = '{ population(where: {not: {resident_province: {eq: "Nowhere"}}}) { count } }'
     assert (await refusal(team, query))[0] == ["QUESTION_TOO_NEAR"]
