@@ -78,13 +78,15 @@ def released_table(
         found.overlaps,
         control.least,
     )
-    small = [
+    few = [
         groups
         for groups, cell in together.items()
-        if cell.people and (released_count(control, cell) is None or groups in near)
+        if cell.people and released_count(control, cell) is None
     ]
     finest = {groups: cell.people for groups, cell in answered.cells.items() if cell.people}
-    hidden = withheld(finest, small, control.least)
+    # What past questions withhold comes on top: a table asked again shows no cell that it did not.
+    hidden = withheld(finest, few, control.least)
+    hidden = withheld(finest, hidden | near, control.least) if near else hidden
     rows = []
     for groups, cell in sorted(answered.cells.items(), key=lambda entry: _order(entry[0])):
         count = released_count(control, cell)

@@ -161,6 +161,17 @@ async def test_nor_by_a_question_and_a_cell_of_a_past_table_nor_by_two_tables(te
     assert (await team.ask(query))["population"]["by"]["rows"] == []
 
 
+async def test_a_table_asked_again_shows_no_cell_that_it_did_not_show_before(team: Team) -> None:
+    rows = "rows { groups { label } count }"
+    table = f"by(dimensions: [resident_province, resident_birthDate]) {{ {rows} }}"
+    insured = f"{{ population(where: {{labour_insured: {{eq: true}}}}) {{ {table} }} }}"
+    first = counts((await team.ask(insured))["population"]["by"])
+    await team.ask(f"{{ population {{ {table} }} }}")
+    again = counts((await team.ask(insured))["population"]["by"])
+    assert 0 < len(again) <= len(first)
+    assert again.items() <= first.items()
+
+
 async def test_all_but_few_is_nearly_everybody(team: Team) -> None:
     query = '{ population(where: {not: {resident_province: {eq: "Nowhere"}}}) { count } }'
     assert (await refusal(team, query))[0] == ["QUESTION_TOO_NEAR"]
