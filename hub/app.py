@@ -237,6 +237,7 @@ async def opened(settings: Settings, plans: Plans) -> AsyncIterator[tuple[Hub, I
                 audit=settings.audit,
                 limits=settings.limits,
                 statistics=statistics,
+                reviews=settings.reviews.folder,
             ),
             identity,
             keeper,

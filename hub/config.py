@@ -275,6 +275,12 @@ class StatisticsRules(_Section):
     )
 
 
+class Reviews(_Section):
+    """Reviews of caseloads."""
+
+    folder: Path = Field(Path("reviews"), description="Folder in which reviews are kept.")
+
+
 class IdentityRules(_Section):
     """What is made of how a person's tokens are used."""
 
@@ -347,6 +353,7 @@ class Settings(_Section):
     console: Console = Field(default_factory=Console)
     identity: IdentityRules = Field(default_factory=IdentityRules)
     statistics: StatisticsRules = Field(default_factory=StatisticsRules)
+    reviews: Reviews = Field(default_factory=Reviews)
     issuers: Annotated[tuple[Issuer, ...], AfterValidator(_some)]
 
     @model_validator(mode="after")
@@ -381,6 +388,7 @@ _PATHS = (
     ("documents", "manifest"),
     ("console", "demo"),
     ("statistics", "drawn"),
+    ("reviews", "folder"),
 )
 
 

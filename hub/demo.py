@@ -297,6 +297,7 @@ def _configure(folder: Path, agencies: Mapping[str, Mapping[str, str]]) -> None:
         os.environ[f"{name.upper()}_TOKEN"] = agency["token"]
         os.environ[f"{name.upper()}_DELIVERIES"] = str(folder / "deliveries" / name)
     os.environ |= {
+        "HUB_REVIEWS_FOLDER": str(folder / "reviews"),
         "HUB_LOG_STORE": f"sqlite+aiosqlite:///{folder / 'log.db'}",
         "HUB_LOG_PSEUDONYM_KEY": str(folder / "keys" / "pseudonym.key"),
         "HUB_LOG_SEALING_KEY": str(folder / "keys" / "sealing.key"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from authz.register import Register
@@ -61,3 +62,4 @@ class Hub:
     audit: Audit
     limits: Limits
     statistics: Statistics | None = None
+    reviews: Path = Path("reviews")

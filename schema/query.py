@@ -11,7 +11,7 @@ from graphql import GraphQLError
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.scalars import JSON
 
-from schema import audit, corrections, decision_times
+from schema import audit, corrections, decision_times, review
 from schema.access import Access, Purpose, SourceState
 from schema.agency import AgencyRecord, make_type
 from schema.components import AssetKind, Assets, Income, IncomeKind, area
@@ -319,6 +319,7 @@ def query_type(catalogue: Catalogue, recipient: Any, case: Any) -> Any:
             **corrections.query_fields(),
             **decision_times.query_fields(),
             **population_fields(catalogue),
+            **review.query_fields(),
         },
     )
 

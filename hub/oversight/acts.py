@@ -27,6 +27,7 @@ from hub.oversight import approvals, notices, uses
 from hub.plan import Plan
 from hub.population.decision_times import DECISION_TIMES
 from hub.population.statistics import POPULATION
+from hub.population.worklist import WORKLIST
 from hub.project import Reading, project
 from hub.querylog.record import Because
 from hub.reading.acts import READINGS, told
@@ -63,6 +64,9 @@ async def act(hub: Hub, request: Request, plan: Plan, about: About, encode: Enco
             )
         entry.facts["acts"] = {name: getattr(made, "id", None) for name, made in done.items()}
         view = View.empty(hub.schema.catalogue)
+        view.derived |= {
+            key: {name} for name, made in done.items() for key in getattr(made, "people", ())
+        }
         projected = project(about.shown(), plan, request.variables, Reading(view, about, done))
         body = encode(projected, (), {})
         await entry.outcome(view, (), projected.codes, {}, {})
@@ -244,6 +248,7 @@ _ACTS: Mapping[str, Callable[[Acting], Awaitable[Any]]] = {
     **READINGS,
     **DECISION_TIMES,
     **POPULATION,
+    **WORKLIST,
     **CORRECTIONS,
 }
 

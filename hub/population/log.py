@@ -128,9 +128,17 @@ def pseudonyms_of(people: Path, key: bytes) -> bytes:
         "inner": bytes(byte ^ 0x36 for byte in padded),
         "outer": bytes(byte ^ 0x5C for byte in padded),
     }
-    rows = duckdb.connect().execute(
-        f"SELECT left(sha256($outer::BLOB || unhex(sha256($inner::BLOB || encode({KEY})))), 32) "  # noqa: S608
-        "AS p FROM read_parquet($files, hive_partitioning = false) ORDER BY p",
-        {**pads, "files": files},
+    inner = f"unhex(sha256($inner::BLOB || encode({KEY})))"
+    found = duckdb.connect().sql(
+        f"SELECT left(sha256($outer::BLOB || {inner}), 32) AS p "  # noqa: S608 - no name is given
+        "FROM read_parquet($files, hive_partitioning = false) ORDER BY p",
+        params={**pads, "files": files},
     )
-    return bytes.fromhex("".join(row[0] for row in rows.fetchall()))
+    chunks = found.to_arrow_table().column("p").chunks
+    return b"".join(_values(chunk) for chunk in chunks)
+
+
+def _values(chunk: Any) -> bytes:
+    """The texts of an Arrow array of texts of one width, which lie in a row, as what they spell."""
+    start, width = chunk.offset * 32, len(chunk) * 32
+    return bytes.fromhex(chunk.buffers()[2].to_pybytes()[start : start + width].decode())

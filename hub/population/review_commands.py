@@ -25,7 +25,6 @@ from hub.population.log import opened
 from hub.population.review import NotReviewable
 from hub.population.review_demo import run_demo
 from hub.population.review_engine import DuckDB, Engine
-from hub.population.review_parser import FOLDER
 from hub.population.run import PURPOSE, Done, Place, Progress, Refused, Wanted, examine, review
 from hub.querylog.store import LogUnavailable
 from schema.working_days import today
@@ -40,7 +39,7 @@ def run_review_run(options: argparse.Namespace) -> int:
         return 2
     started = time.perf_counter()
     settings = read_settings(options.config)
-    folder = options.folder or Path(FOLDER)
+    folder = options.folder or settings.reviews.folder
     wanted = Wanted(
         tuple(dict.fromkeys(options.programmes)),
         options.day or today(),
@@ -61,7 +60,8 @@ def run_review_run(options: argparse.Namespace) -> int:
 def run_review_quality(options: argparse.Namespace) -> int:
     """Examine the newest deliveries and show their quality; 1 if one is refused."""
     settings = read_settings(options.config)
-    wanted = Wanted((), options.day or today(), options.folder.resolve())
+    folder = options.folder or settings.reviews.folder
+    wanted = Wanted((), options.day or today(), folder.resolve())
     options.engine, options.memory, options.reason = "duckdb", "3GB", "quality of deliveries"
     try:
         with _place(settings, options, wanted.folder) as place:
@@ -124,6 +124,7 @@ def _show(done: Done, options: argparse.Namespace, seconds: float) -> None:
         told = {
             "reviewed": done.reviewed,
             "seconds": round(seconds, 1),
+            "cpu_seconds": round(time.process_time(), 1),
             "peak_mb": peak_megabytes(),
             "people": done.people,
             "findings": done.findings,

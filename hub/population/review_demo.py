@@ -99,6 +99,7 @@ def _demo(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "precision": score["precision"],
         "recall": score["recall"],
         "seconds": review["seconds"],
+        "cpu_seconds": review["cpu_seconds"],
         "peak_mb": review["peak_mb"],
         "reviewed": review["reviewed"],
         "people": review["people"],

@@ -32,13 +32,11 @@ def add(commands: Any, config: Path) -> None:
         help="the day of the tests (today)",
     )
     running.add_argument("--reason", default="", help="why, for the query log")
-    running.add_argument(
-        "--folder", type=Path, help="where reviews are kept (%(default)s)", default=None
-    )
+    running.add_argument("--folder", type=Path, help="where reviews are kept (the setting)")
     running.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb")
     running.add_argument("--memory", default="3GB", help="most memory of the engine (%(default)s)")
     running.add_argument(
-        "--batches", type=int, metavar="N", help="how many (one in 250,000 people)"
+        "--batches", type=int, metavar="N", help="how many (one in 500,000 people)"
     )
     running.add_argument("--json", action="store_true", help="print one line of JSON")
     running.add_argument("--config", type=Path, default=config, help="the settings (hub.toml)")
@@ -52,12 +50,8 @@ def add(commands: Any, config: Path) -> None:
     running.set_defaults(run="review_run")
 
     showing = actions.add_parser("quality", help="the quality of the newest deliveries")
-    showing.add_argument("--folder", type=Path, default=Path(FOLDER), help="(%(default)s)")
+    showing.add_argument("--folder", type=Path, help="where reviews are kept (the setting)")
     showing.add_argument("--as-of", dest="day", type=datetime.date.fromisoformat, metavar="DAY")
     showing.add_argument("--json", action="store_true", help="print JSON")
     showing.add_argument("--config", type=Path, default=config, help="the settings (hub.toml)")
     showing.set_defaults(run="review_quality")
-
-
-FOLDER = "reviews"
-"""Where reviews are kept unless it is said otherwise."""

@@ -40,7 +40,7 @@ from schema.rules.book import Book
 from sources.declaration import Catalogue, Item
 
 PURPOSE = "confirmation-survey"
-_PER_BATCH = 250_000
+_PER_BATCH = 500_000
 """People of one batch, about."""
 _ITEMS = ("programme", "office", "month", "amount", "state")
 _CALLED = uuid.UUID("8d6f4d1e-63c1-4f7c-9f8e-2c1f0f3f6f10")
@@ -331,7 +331,9 @@ def _batch(place: Place, work: Work, folder: Path, number: int, called: uuid.UUI
             engine.bind(f"batch_{name}", folder / name, number)
         engine.keep("applying", work.applicants)
         engine.keep("tested", work.results)
-        decide_by_bounds(engine, work.reviewed, work.tables, work.tested)
+        decide_by_bounds(
+            engine, work.reviewed, work.tables, work.tested, tested.with_suffix(".decided")
+        )
         engine.write("SELECT * FROM tested", tested)
         engine.write(work.findings, ready)
     facts = {

@@ -5,7 +5,8 @@ What is not known may not matter: a result that is the same whatever it is, is d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hub.population.deliveries import KEY
@@ -16,44 +17,44 @@ from schema.rules.assess import RESULTS, Result, means_test
 from schema.rules.facts import Fact, HouseholdFacts, Known, Member, NotKnown
 
 _OPEN = RESULTS[None].value
-_AT_ONCE = 50_000
 
 
-def decide_by_bounds(engine: Engine, reviewed: Reviewed, tables: Tables, tested: Any) -> None:
-    """Decide what can be decided of the table `tested`, in place."""
-    import ibis  # noqa: PLC0415 - heavy, and needed only where populations are read
-
+def decide_by_bounds(
+    engine: Engine, reviewed: Reviewed, tables: Tables, tested: Any, into: Path
+) -> None:
+    """Decide what can be decided of the table `tested`, in place; `into` is a file to write."""
     backend = engine.backend
     undecided = tested.filter(tested.result == _OPEN).select(KEY, "programme")
     wanted: dict[str, list[str]] = {}
     for row in backend.to_pyarrow(undecided).to_pylist():
         wanted.setdefault(row[KEY], []).append(row["programme"])
-    if not wanted:
-        return
-    found = []
-    every = sorted(wanted)
-    for start in range(0, len(every), _AT_ONCE):
-        keys = ibis.memtable({KEY: every[start : start + _AT_ONCE]})
-        for key, facts in _facts(backend, reviewed, tables, keys):
-            for programme in wanted[key]:
-                test = means_test(
-                    reviewed.book, reviewed.book.by_key[programme], facts, reviewed.day
-                )
-                if test.decided:
-                    found.append((key, programme, test.result.value, _why(test)))
-    if not found:
-        return
-    decided = ibis.memtable(found, columns=["k", "p", "decided", "why"])
-    joined = tested.left_join(decided, [(KEY, "k"), ("programme", "p")])
+    found: list[dict[str, Any]] = []
+    for key, facts in _facts(backend, reviewed, tables, undecided) if wanted else ():
+        for programme in wanted[key]:
+            test = means_test(reviewed.book, reviewed.book.by_key[programme], facts, reviewed.day)
+            if test.decided:
+                decided = {"decided": test.result.value, "why": _why(test)}
+                found.append({"of": key, "for": programme, **decided})
+    if found:
+        _put_in(engine, tested, found, into)
+
+
+def _put_in(engine: Engine, tested: Any, found: Sequence[Mapping[str, Any]], into: Path) -> None:
+    """Put what is decided in the place of what was open."""
+    import pyarrow as pa  # noqa: PLC0415 - only where somebody is decided so
+    from pyarrow import parquet  # noqa: PLC0415 - the same
+
+    kinds = pa.schema([(name, pa.string()) for name in ("of", "for", "decided", "why")])
+    parquet.write_table(pa.Table.from_pylist(list(found), schema=kinds), into)
+    joined = tested.left_join(engine.read(into), [(KEY, "of"), ("programme", "for")])
     whole = joined.mutate(
         by_bounds=joined.decided.notnull(),
         result=joined.decided.coalesce(joined.result),
         reason=joined.reason.coalesce(joined.why),
     ).select(*tested.columns)
-    arrow = backend.to_pyarrow(whole)
-    backend.create_table("decided", arrow, overwrite=True, temp=True)
+    engine.keep("decided", engine.compiled(whole))
     engine.keep("tested", "SELECT * FROM decided")
-    backend.drop_table("decided")
+    into.unlink()
 
 
 def _why(test: Any) -> str | None:
