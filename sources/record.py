@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Literal
 
 from sources.adapter import BROKEN, Record, Reply
@@ -120,10 +121,13 @@ def _money_text(value: Any) -> int:
     return _won(int(value.replace(",", "")))
 
 
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
+
+
 def _date(value: Any) -> datetime.date:
     if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
         return value
-    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", _text(value)) is None:
+    if _DATE.match(_text(value)) is None:
         raise _Wrong
     return _calendar(value)
 
@@ -211,7 +215,7 @@ def _decode_for(item: Item, formats: Formats) -> Decode:
             return _text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decoder:
     """Decodes records that hold just these items; made once for a set of items and formats."""
 
@@ -222,26 +226,27 @@ class Decoder:
 
     def record(self, raw: Mapping[str, Any], as_of: Any, breaches: dict[str, int]) -> Record:
         """Decode one raw record; what breaks the contract is counted in `breaches` by kind."""
-        raw = _flat(raw, [wire for wire, _, _ in (*self.leaves, *self.lists)])
+        wires, whole = self.wires, self.formats.whole
+        if self._is_nested:
+            raw = _flat(raw, wires)
         values = self._row(raw, self.leaves, breaches)
-        known = {wire for wire, _, _ in self.leaves} | {wire for wire, _, _ in self.lists}
-        if not self.formats.whole and (extra := raw.keys() - known):
+        if not whole and (extra := raw.keys() - wires):
             _count(breaches, "extra-item", len(extra))
         for wire, key, columns in self.lists:
             rows = raw.get(wire, None if self.formats.omitted else BROKEN)
             if rows is None:
                 values[key] = None
-            elif not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+            elif not isinstance(rows, list) or not all(map(_is_record, rows)):
                 _count(breaches, "wrong-type")
                 values[key] = BROKEN
             elif len(rows) > self.formats.rows:
                 _count(breaches, "too-long")
                 values[key] = BROKEN
             else:
-                wires = [column for column, _, _ in columns]
-                flat = [_flat(row, wires) for row in rows]
-                extras = sum(len(row.keys() - set(wires)) for row in flat)
-                if extras and not self.formats.whole:
+                known = self._columns[key]
+                flat = [_flat(row, known) for row in rows] if key in self._nested else rows
+                extras = 0 if whole else sum(len(row.keys() - known) for row in flat)
+                if extras:
                     _count(breaches, "extra-item", extras)
                 values[key] = [self._row(row, columns, breaches) for row in flat]
         day = None
@@ -252,10 +257,27 @@ class Decoder:
                 _count(breaches, "wrong-type")
         return Record(values, day)
 
-    @property
+    @cached_property
     def wires(self) -> frozenset[str]:
         """The agency's names of what is decoded."""
         return frozenset(wire for wire, _, _ in (*self.leaves, *self.lists))
+
+    @cached_property
+    def _is_nested(self) -> bool:
+        """Whether something of a record stands within others."""
+        return any("." in wire for wire in self.wires)
+
+    @cached_property
+    def _nested(self) -> frozenset[str]:
+        """The lists of whose rows something does."""
+        return frozenset(
+            key for key, names in self._columns.items() if any("." in name for name in names)
+        )
+
+    @cached_property
+    def _columns(self) -> Mapping[str, frozenset[str]]:
+        """The agency's names of each list's columns, by the list's key."""
+        return {key: frozenset(name for name, _, _ in columns) for _, key, columns in self.lists}
 
     def _row(
         self,
@@ -330,6 +352,10 @@ def without(raw: Mapping[str, Any], places: Iterable[str]) -> dict[str, Any]:
             if not left[first]:
                 del left[first]
     return left
+
+
+def _is_record(row: Any) -> bool:
+    return type(row) is dict or isinstance(row, Mapping)
 
 
 def _flat(raw: Mapping[str, Any], wires: Iterable[str]) -> Mapping[str, Any]:
