@@ -34,7 +34,7 @@ def add(commands: Any, config: Path) -> None:
     running.add_argument("--reason", default="", help="why, for the query log")
     running.add_argument("--folder", type=Path, help="where reviews are kept (the setting)")
     running.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb")
-    running.add_argument("--memory", default="3GB", help="most memory of the engine (%(default)s)")
+    running.add_argument("--memory", default="4GB", help="most memory of the engine (%(default)s)")
     running.add_argument(
         "--batches", type=int, metavar="N", help="how many (one in 500,000 people)"
     )

@@ -185,7 +185,7 @@ def deliver(
             database.execute(f"COPY ({whole}) TO '{path}' (FORMAT parquet, COMPRESSION snappy)")
     say("truth")
     truth = io.BytesIO()
-    pyarrow.parquet.write_table(database.execute(_truth()).to_arrow_table(), truth)
+    pyarrow.parquet.write_table(database.sql(_truth()).to_arrow_table(), truth)
     sealed = AESGCM(key).encrypt(_NONCE, truth.getvalue(), None)
     (folder / "truth.sealed").write_bytes(sealed)
     database.close()
