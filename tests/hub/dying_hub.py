@@ -18,11 +18,11 @@ from uuid import UUID
 import uvicorn
 
 import hub.app
-import hub.querylog.store
+import hub.querylog.group
 from hub.app import application, read_plans
 from hub.config import read_settings
 from hub.gather import Ask, Gathered, Gatherer
-from hub.querylog.group import Written, write
+from hub.querylog.group import Written, _write_sqlite
 from hub.querylog.sealing import Keep
 from hub.querylog.store import RECIPIENTS, Store
 from sources.adapter import Context
@@ -80,13 +80,25 @@ def dying(death: Death) -> tuple[type[Store], type[Gatherer], Any]:
             death.at("the agencies have answered", context.operation)
             return found
 
-    async def dying_write(connection: Any, group: Sequence[Written]) -> int:
-        first = await write(connection, group)
-        for one in group:
-            if one.row.operation is not None:
-                identity = str(UUID(bytes=one.row.operation))
-                death.at(f"the {one.row.kind} written, not committed", identity)
-        return first
+    def dying_write(connection: Any, group: Sequence[Written]) -> int:
+        return _write_sqlite(Dying(connection, group), group)  # type: ignore[arg-type]
+
+    class Dying:
+        """A connection whose commit comes by the step before it."""
+
+        def __init__(self, connection: Any, group: Sequence[Written]) -> None:
+            self._connection = connection
+            self._group = group
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._connection, name)
+
+        def commit(self) -> None:
+            for one in self._group:
+                if one.row.operation is not None:
+                    identity = str(UUID(bytes=one.row.operation))
+                    death.at(f"the {one.row.kind} written, not committed", identity)
+            self._connection.commit()
 
     return DyingStore, DyingGatherer, dying_write
 
@@ -94,7 +106,7 @@ def dying(death: Death) -> tuple[type[Store], type[Gatherer], Any]:
 def serve(config: Path, port: int, store: str, death: Death) -> NoReturn:
     store_type, gatherer_type, dying_write = dying(death)
     vars(hub.app).update(Store=store_type, Gatherer=gatherer_type)
-    vars(hub.querylog.store).update(write=dying_write)
+    vars(hub.querylog.group).update(_write_sqlite=dying_write)
     os.environ["HUB_LOG_STORE"] = store
     app = application(read_settings(config), PLANS)
     uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False)
