@@ -7,7 +7,6 @@ that they were asked of, since anyone may publish metadata for another's name.
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 from collections import defaultdict
 from pathlib import Path
@@ -16,6 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import httpx
+import httpx_aiohttp
+from aiocache import SimpleMemoryCache
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from pydantic import BaseModel
@@ -30,7 +32,7 @@ REFETCH_AFTER = 60
 """A key set is fetched again for an unknown key at most once in so many seconds."""
 
 _NOT_TO_BE_HAD = "its issuer's keys cannot be had at present"
-_UNUSABLE = (aiohttp.ClientError, OSError, ValueError, TypeError, JoseError)
+_UNUSABLE = (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError, TypeError, JoseError)
 """What becomes of a key set that cannot be had, or is none."""
 _log = logging.getLogger("hub.keys")
 
@@ -52,14 +54,17 @@ class KeySets:
     """The issuers' key sets, cached; their metadata are read whenever the keys are."""
 
     def __init__(self, refetch_after: float) -> None:
-        self._kept: dict[str, tuple[float, KeySet]] = {}
+        self._cache = SimpleMemoryCache()
         self._refetch_after = refetch_after
         self._fetched: dict[str, float] = {}
         self._fetching: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._client = httpx.AsyncClient(
+            transport=httpx_aiohttp.AiohttpTransport(trust_env=False), timeout=5.0, trust_env=False
+        )
 
     async def find(self, issuer: Issuer, kid: str) -> Any:
         """The key with this id. Raises TokenRefused."""
-        found = _by_id(self._in_use(issuer), kid)
+        found = _by_id(await self._cache.get(issuer.issuer), kid)
         if found is None:
             # Whoever comes while the keys are fetched waits for them.
             async with self._fetching[issuer.issuer]:
@@ -69,15 +74,11 @@ class KeySets:
         return found
 
     async def _known(self, issuer: Issuer, kid: str) -> KeySet:
-        known = self._in_use(issuer)
+        known: KeySet | None = await self._cache.get(issuer.issuer)
         if known is None or (_by_id(known, kid) is None and self._may_fetch(issuer)):
             known = await self._read(issuer)
-            self._kept[issuer.issuer] = monotonic() + KEYS_KEPT, known
+            await self._cache.set(issuer.issuer, known, ttl=KEYS_KEPT)
         return known
-
-    def _in_use(self, issuer: Issuer) -> KeySet | None:
-        until, known = self._kept.get(issuer.issuer, (0.0, None))
-        return known if monotonic() < until else None
 
     def _may_fetch(self, issuer: Issuer) -> bool:
         last = self._fetched.get(issuer.issuer)
@@ -101,22 +102,13 @@ class KeySets:
             _log.warning("the keys of an issuer cannot be had", extra=facts)
             raise TokenRefused(_NOT_TO_BE_HAD) from error
 
-    @functools.cached_property
-    def _client(self) -> aiohttp.ClientSession:
-        """The client, made at the first request: it belongs to the event loop that runs then."""
-        return aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(5.0),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            raise_for_status=True,
-        )
-
     async def _discovered(self, issuer: str) -> str:
         """The address of the keys, as the issuer's metadata give it. Raises TokenRefused."""
         openid, oauth = metadata_addresses(issuer)
         try:
             content = await self._get(openid)
-        except aiohttp.ClientResponseError as error:
-            if error.status != 404:
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != 404:
                 raise
             content = await self._get(oauth)
         metadata = _Metadata.model_validate_json(content)
@@ -127,15 +119,13 @@ class KeySets:
         return metadata.jwks_uri
 
     async def _get(self, address: str) -> bytes:
-        async with self._client.get(address, allow_redirects=False) as response:
-            if response.status != 200:
-                raise ValueError("it is sent on to elsewhere, or is empty")
-            return await response.read()
+        response = await self._client.get(address)
+        response.raise_for_status()
+        return response.content
 
     async def close(self) -> None:
-        """Close the client, where there was need of one."""
-        if "_client" in vars(self):
-            await self._client.close()
+        """Close the client."""
+        await self._client.aclose()
 
 
 def metadata_addresses(issuer: str) -> tuple[str, str]:
