@@ -332,6 +332,9 @@ def test_only_purposes_by_which_people_act_are_shown_the_mutations(
     }
     assert fields(visible(schema, own), "Mutation") == marking
     assert fields(visible(schema, own), "Query") >= {"notices"}
-    assert fields(visible(schema, overseeing), "Query") == {"waiting", "corrections", *OWN}
+    assert fields(visible(schema, overseeing), "Query") == {
+        *("waiting", "corrections", "decisionTimes"),
+        *OWN,
+    }
     parent = replace(overseeing, roles=frozenset())
     assert visible(schema, parent).mutation_type is None

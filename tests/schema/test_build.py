@@ -96,7 +96,7 @@ def test_no_agency_is_known_by_name_to_the_code() -> None:
     words -= places | {place.rpartition(".")[0] for place in places}
     for folder in ("hub", "schema", "authz"):
         for file in Path(folder).rglob("*.py"):
-            if file.name == "demo.py":
+            if file.name in ("demo.py", "review_demo.py"):
                 continue
             text = file.read_text()
             quoted = set(re.findall(r"[\"'`]([A-Za-z.]+)[\"'`]", text))
