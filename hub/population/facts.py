@@ -32,6 +32,8 @@ from sources.declaration import Catalogue, Item
 
 HOUSEHOLD, HEAD, RESIDENCE = "household", "head", "residence"
 """Columns: whose household it is, the relation to its head, the district lived in."""
+PROTECTED = "protected"
+"""A column: whether somebody's whereabouts are protected, or not known to be not."""
 _HOUSEHOLD_ID = "household.id"
 _VEHICLES = ("vehicles", "vehicles_as_general", "dear_vehicles")
 _DWELLINGS = ("home", "buildings")
@@ -118,6 +120,7 @@ class Facts:
             columns |= self._dwellings(read)
         for name, place in more.items():
             columns[name] = self._dated(read, place)
+        columns[PROTECTED] = self._protected(read)
         whole = read.joined(self._register())
         made = {name: column(whole) for name, column in columns.items()}
         return whole.select(KEY, HOUSEHOLD, HEAD, RESIDENCE, **_typed(made))
@@ -174,6 +177,17 @@ class Facts:
             return ibis.null("date") if found is None else found
 
         return day
+
+    def _protected(self, read: _Read) -> Column:
+        first = self._first(read, "identity.protected")
+
+        def flag(whole: Any) -> Any:
+            import ibis  # noqa: PLC0415 - heavy, and needed only where populations are read
+
+            found = first(whole)
+            return ibis.literal(True) if found is None else found.fill_null(True)
+
+        return flag
 
     def _value(self, read: _Read, item: Item) -> str:
         if item.source == self.catalogue.identity:

@@ -13,7 +13,14 @@ from functools import cached_property, reduce
 from typing import Any
 
 from hub.population.deliveries import KEY
-from hub.population.facts import HEAD, HOUSEHOLD, RESIDENCE, of_household, related
+from hub.population.facts import (
+    HEAD,
+    HOUSEHOLD,
+    PROTECTED,
+    RESIDENCE,
+    of_household,
+    related,
+)
 from schema.double_receipt import Kind as Receipt
 from schema.law import Basis, ReceiptLaw
 from schema.rules import columns
@@ -268,11 +275,18 @@ def _why(reviewed: Reviewed, programme: Programme, rows: Any) -> Any:
     return ibis.cases(*unmet)
 
 
+_WHERE = ("office", "district")
 _FOUND = (KEY, "programme", "kind", "office", "months", "amount", "why")
 
 
 def findings(reviewed: Reviewed, tables: Tables, tested: Any) -> Any:
-    """Every finding, a row each, with what the test came to; `tested` are the results."""
+    """Every finding, a row each, with what the test came to; `tested` are the results.
+
+    `together` are the keys of the whole household: none of them may read it as an official. Of
+    whoever is protected neither office nor district is told, so it is on no office's worklist.
+    """
+    import ibis  # noqa: PLC0415 - as above
+
     known = tables.people
     rows = tested.left_join(known.select(KEY, "death"), KEY).drop(f"{KEY}_right")
     parts = [*_of_tests(reviewed, rows), *_of_receipts(reviewed, tables)]
@@ -282,9 +296,14 @@ def findings(reviewed: Reviewed, tables: Tables, tested: Any) -> Any:
     joined = found.left_join(more, [(KEY, "tested_key"), ("programme", "tested_programme")]).drop(
         "tested_key", "tested_programme"
     )
-    where = known.select(place_key=known[KEY], district=known[RESIDENCE])
+    homes = known.group_by(HOUSEHOLD).aggregate(together=known[KEY].collect())
+    where = known.select(
+        place_key=known[KEY], home=known[HOUSEHOLD], district=known[RESIDENCE], hidden=PROTECTED
+    )
     joined = joined.left_join(where, [(KEY, "place_key")]).drop("place_key")
-    return joined.rename(recipient=KEY, reason="why")
+    joined = joined.left_join(homes, [("home", HOUSEHOLD)]).drop("home", HOUSEHOLD)
+    told = {name: joined.hidden.ifelse(ibis.null("string"), joined[name]) for name in _WHERE}
+    return joined.mutate(**told).drop("hidden").rename(recipient=KEY, reason="why")
 
 
 def _of_tests(reviewed: Reviewed, rows: Any) -> list[Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from authz.caller import Caller
+from authz.decide import Verdict
 from hub.acting import Acting
 from hub.errors import refused
 from hub.population.run import PURPOSE
@@ -42,7 +43,14 @@ async def review_findings(acting: Acting) -> shown.ReviewFindings:
         remedy = "name a programme by its key, once `hub review run` has reviewed it"
         raise refused("BAD_VARIABLES", "there is no review of this programme", remedy=remedy)
     wanted = {"programme": str(given["programme"]), "kind": given.get("kind")}
-    total, rows = await asyncio.to_thread(_read, review, caller, wanted, number, after)
+    officials, context = acting.hub.officials, acting.entry.context(())
+    looked_up = officials.items(acting.purpose)
+    await acting.entry.intend([], [], Verdict(frozenset(), ()), looked_up)
+    colleagues = await officials.colleagues(caller, acting.purpose, context)
+    if colleagues is None:
+        raise refused("PURPOSE_DENIED", "it cannot be told who the caller's colleagues are")
+    closed = colleagues.union(caller.residents)
+    total, rows = await asyncio.to_thread(_read, review, caller, closed, wanted, number, after)
     people = tuple(dict.fromkeys(row["recipient"] for row in rows))
     # Invariant: whom a page names is counted and logged before it is released.
     await acting.entry.count(people, acting.purpose.limits.subjects_per_day)
@@ -92,21 +100,28 @@ def _newest(folder: Path, programme: str) -> _Review | None:
 
 
 def _read(
-    review: _Review, caller: Caller, wanted: Mapping[str, Any], number: int, after: int
+    review: _Review,
+    caller: Caller,
+    closed: frozenset[str],
+    wanted: Mapping[str, Any],
+    number: int,
+    after: int,
 ) -> tuple[int, list[dict[str, Any]]]:
-    """How many findings the office has, and some of them: never of the caller themselves."""
+    """How many findings the office has, and some of them: none of a household of those closed."""
     import duckdb  # noqa: PLC0415 - only where a worklist is read
 
     of_office = (
         "FROM read_parquet($files) WHERE programme = $programme "
         "AND (office = $office OR office IS NULL AND district = $district) "
-        "AND ($kind IS NULL OR kind = $kind) AND NOT list_contains($own, recipient) "
+        "AND ($kind IS NULL OR kind = $kind) "
+        "AND NOT list_contains($closed, recipient) "
+        "AND NOT coalesce(list_has_any(together, $closed::VARCHAR[]), false) "
     )
     bound = {
         "files": str(review.folder / "findings" / "*.parquet"),
         "office": caller.office,
         "district": caller.district,
-        "own": list(caller.residents),
+        "closed": sorted(closed),
         **wanted,
     }
     with duckdb.connect(config={"threads": 1}) as database:

@@ -298,7 +298,7 @@ SELECT id, make_date(year, month, day) AS "birthDate", sex::VARCHAR AS sex, code
   CASE WHEN NOT dead THEN 'H' || lpad(h::VARCHAR, 8, '0') END AS "householdId",
   CASE WHEN nth = 0 THEN 'head' WHEN kind IN ('couple', 'mixed') OR kind = 'family' AND nth = 1 THEN 'spouse'
     WHEN kind = 'wide' AND nth = 2 THEN 'grandchild' ELSE 'child' END AS "relationToHead",
-  DATE '2010-01-01' + ({_below(5000, "h")})::INTEGER AS "moveInDate"
+  DATE '2010-01-01' + ({_below(5000, "h")})::INTEGER AS "moveInDate", FALSE AS "safeAddress"
 FROM person"""
         },
         "tax": {

@@ -48,14 +48,10 @@ def folder(demo: Demo) -> Path:
     return Path(json.loads(done.stdout)["folder"])
 
 
-def surveying(demo: Demo, district: str) -> dict[str, str]:
+def surveying(demo: Demo, district: str, **more: str) -> dict[str, str]:
     """The headers of a caseworker of a district."""
-    token = demo.token(
-        "caseworker",
-        sub=f"surveyor-{district}",
-        district=district,
-        office=f"office-{district}",
-    )
+    told = {"sub": f"surveyor-{district}", "district": district, "office": f"office-{district}"}
+    token = demo.token("caseworker", **told | more)
     return {"Authorization": f"Bearer {token}", "Hub-On-Denied": "withhold"}
 
 
@@ -162,6 +158,42 @@ def test_a_caseworker_reads_the_findings_of_their_own_office_page_by_page(
     named = {one["recipient"] for one in shown["findings"]}
     assert len(outcome["subjects"]) == len(named)
     assert outcome["derived"]["reviewFindings"] == outcome["subjects"]
+
+
+def test_no_finding_of_ones_own_household_is_shown(demo: Demo, folder: Path) -> None:
+    [(district, recipient, together)] = duckdb.sql(
+        "SELECT district, recipient, together"
+        f" FROM read_parquet('{folder}/findings/*.parquet') WHERE programme = 'basic-pension'"
+        " AND district IS NOT NULL AND (office IS NULL OR office[8:] = district)"
+        " AND len(together) > 1 ORDER BY ALL LIMIT 1"
+    ).fetchall()
+    other = next(key for key in together if key != recipient)
+    variables = {"programme": "basic-pension", "first": 100}
+
+    def read(**more: str) -> list[str]:
+        headers = surveying(demo, district, **more)
+        answer = demo.ask(
+            WORKLIST, variables, person=None, purpose="confirmation-survey", case=None,
+            headers=headers,
+        )  # fmt: skip
+        assert answer.codes == [], answer.body
+        return [one["recipient"] for one in answer.body["data"]["reviewFindings"]["findings"]]
+
+    assert recipient in read()
+    assert recipient not in read(recipient=other)
+
+
+def test_of_whoever_is_protected_no_office_is_told(demo: Demo, folder: Path) -> None:
+    [people] = (demo.folder / "deliveries" / "resident").glob("people-*.parquet")
+    told = duckdb.sql(
+        "SELECT safeAddress, office, found.district"
+        f" FROM read_parquet('{folder}/findings/*.parquet') AS found"
+        f" JOIN read_parquet('{people}') AS registered ON id = recipient"
+    ).fetchall()
+    protected = [where for safe, *where in told if safe]
+    assert protected
+    assert all(where == [None, None] for where in protected)
+    assert all(where[1] is not None for safe, *where in told if not safe)
 
 
 def test_an_auditor_finds_the_review_by_each_of_its_people(demo: Demo, folder: Path) -> None:
