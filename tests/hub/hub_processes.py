@@ -91,6 +91,7 @@ class Asking:
     addresses: list[str] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
+    ended: bool = False
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @contextlib.asynccontextmanager
@@ -102,12 +103,12 @@ class Asking:
             try:
                 yield
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                # Not cancelled: a connection that is given up while it is made is left open.
+                self.ended = True
+                await asyncio.gather(*tasks)
 
     async def _go_on(self, client: httpx.AsyncClient) -> None:
-        while True:
+        while not self.ended:
             try:
                 await self._ask(client)
             except httpx.HTTPError:

@@ -146,13 +146,18 @@ async def test_of_two_hubs_one_is_killed_again_and_again_and_nothing_is_lost(add
 
 async def test_what_may_have_been_disclosed_is_all_that_was_granted(tmp_path: Path) -> None:
     address = f"sqlite+aiosqlite:///{tmp_path / 'log.db'}"
-    worker = Worker(address)
-    await asyncio.to_thread(worker.start)
-    await asyncio.to_thread(worker.answers, 10)
-    await asyncio.to_thread(worker.kill)
-    records, _ = await settled(address)
-    unknown = [record for record in records if record.get("outcome") == "unknown"]
-    assert unknown
+    unknown: list[dict[str, Any]] = []
+    kills = 0
+    while not unknown:
+        # Killed between two operations it leaves none under way.
+        kills += 1
+        assert kills <= 20
+        worker = Worker(address)
+        await asyncio.to_thread(worker.start)
+        await asyncio.to_thread(worker.answers, 10)
+        await asyncio.to_thread(worker.kill)
+        records, _ = await settled(address)
+        unknown = [record for record in records if record.get("outcome") == "unknown"]
     for record in unknown:
         assert record["mayBeDisclosed"] == ["tax.arrears", "tax.exists"]
         assert record["subjects"]
