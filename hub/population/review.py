@@ -296,7 +296,7 @@ def findings(reviewed: Reviewed, tables: Tables, tested: Any) -> Any:
     joined = found.left_join(more, [(KEY, "tested_key"), ("programme", "tested_programme")]).drop(
         "tested_key", "tested_programme"
     )
-    homes = known.group_by(HOUSEHOLD).aggregate(together=known[KEY].collect())
+    homes = known.group_by(HOUSEHOLD).aggregate(together=known[KEY].collect().sort())
     where = known.select(
         place_key=known[KEY], home=known[HOUSEHOLD], district=known[RESIDENCE], hidden=PROTECTED
     )
