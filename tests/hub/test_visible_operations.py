@@ -61,7 +61,7 @@ SCALARS = {
     "Won": st.just(nodes.Int(1)),
 }
 GENERATED = settings(
-    max_examples=12,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
