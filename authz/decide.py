@@ -152,34 +152,40 @@ def decide(caller: Caller, purpose: Purpose, asked: Asked, today: datetime.date)
     returned = _decide_returned(purpose, asked)
     if not asked.derived:
         return returned
-    denied = {decision.item: decision for decision in returned.denied}
+    denied = [*returned.denied]
     derivable: dict[str, frozenset[str]] = {}
     for name, inputs in asked.derived.items():
         usable, refused = _decide_derived(purpose, name, inputs)
         if usable:
             derivable[name] = usable
-        denied = {decision.item: decision for decision in refused} | denied
+        denied += refused
     assessing = frozenset(
         name
         for name, usable in derivable.items()
         if asked.derived[name].leads and asked.derived[name].leads <= usable
     )
-    return replace(
-        returned, denied=tuple(denied.values()), derivable=derivable, assessing=assessing
-    )
+    return replace(returned, denied=tuple(denied), derivable=derivable, assessing=assessing)
 
 
 def decisions_on(purpose: Purpose, asked: Asked, verdict: Verdict) -> tuple[Decision, ...]:
-    """The decision on every item and derived answer asked for, whichever it is."""
-    denied = {decision.item: decision for decision in verdict.denied}
-    decided = {item: purpose.decisions[item] for item in asked.items}
+    """The decision on every item and derived answer asked for, whichever it is.
+
+    An item is decided apart for each use, and what a derived answer lacks is told for each of them.
+    """
+    decided: dict[tuple[str, str | None], Decision] = {
+        (item, None): purpose.decisions[item] for item in asked.items
+    }
+    denied = {(decision.item, decision.use): decision for decision in verdict.denied}
+    lacking = {use for _, use in denied}
     for name in asked.derived:
-        by_items = Decision(name, name in verdict.derivable, "as its items are decided", "")
         if name in USES:
-            used = (purpose.uses[name][item] for item in asked.derived[name].items)
-            decided |= {f"{name} {one.item}": one for one in used if one.item not in denied}
+            usable = verdict.derivable.get(name, frozenset())
+            decided |= {(item, name): purpose.uses[name][item] for item in usable}
         else:
-            decided[name] = purpose.derivations.get(name, by_items)
+            remedy = f"leave `{name}` out, or ask under a purpose that allows it"
+            whole = name not in lacking
+            by_items = Decision(name, whole, "as its items are decided", "" if whole else remedy)
+            decided[name, None] = purpose.derivations.get(name, by_items)
     return tuple((decided | denied).values())
 
 
@@ -213,15 +219,15 @@ def _decide_used(
     purpose: Purpose, use: str, inputs: Inputs
 ) -> tuple[frozenset[str], tuple[Decision, ...]]:
     """What rows may be chosen, sorted or counted by, where there may be known to be a record."""
-    deciding = {
-        item: purpose.uses[use][item]
-        if purpose.exists[item] != item and purpose.decisions[purpose.exists[item]].allowed
-        else purpose.decisions[purpose.exists[item]]
-        for item in inputs.items
-    }
-    denied = {one.item: one for one in deciding.values() if not one.allowed}
-    usable = frozenset(item for item, one in deciding.items() if one.allowed)
-    return usable, tuple(denied.values())
+    denied: dict[str, Decision] = {}
+    for item in inputs.items:
+        exists = purpose.decisions[purpose.exists[item]]
+        if not exists.allowed:
+            rule = exists.rule if exists.item == item else f"`{exists.item}` is denied"
+            denied[item] = Decision(item, False, rule, f"do not {use} by `{item}`", use=use)
+        elif exists.item != item and not purpose.uses[use][item].allowed:
+            denied[item] = purpose.uses[use][item]
+    return frozenset(inputs.items) - denied.keys(), tuple(denied.values())
 
 
 def _unusable(purpose: Purpose, name: str, item: str) -> Decision:

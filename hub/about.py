@@ -86,6 +86,7 @@ class About:
                     rule=decision.rule,
                     legal_basis=_basis(purpose),
                     remedy=decision.remedy,
+                    use=decision.use,
                 )
             )
         return Access(allowed=not verdict.denied, items=items)

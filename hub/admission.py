@@ -30,10 +30,10 @@ class Admitted:
     day: datetime.date
 
     @property
-    def withheld(self) -> dict[str, Denial]:
-        """The denials that the caller asked to see in place of values."""
+    def withheld(self) -> dict[tuple[str, str | None], Denial]:
+        """The denials, by item and use, that the caller asked to see in place of values."""
         return {
-            entry.item: Denial(entry.item, entry.rule, entry.remedy)
+            (entry.item, entry.use): Denial(entry.item, entry.rule, entry.remedy, entry.use)
             for entry in self.verdict.denied
         }
 

@@ -183,9 +183,15 @@ def _print_explanation(found: Explanation, legal_basis: str) -> None:
     decisions = sorted(found.decisions, key=lambda decision: decision.allowed)
     tables.show(
         f"Decisions, under {legal_basis}",
-        ("Item", "Decision", "Rule", "Remedy"),
+        ("Item", "For", "Decision", "Rule", "Remedy"),
         [
-            (entry.item, "allow" if entry.allowed else "deny", entry.rule, entry.remedy)
+            (
+                entry.item,
+                entry.use or "",
+                "allow" if entry.allowed else "deny",
+                entry.rule,
+                entry.remedy,
+            )
             for entry in decisions
         ],
     )

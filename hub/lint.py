@@ -35,7 +35,9 @@ class Finding:
         if self.purpose is not None:
             told += f" under `{self.purpose}`"
         lines = [told, *(f"  {message}" for message in self.messages)]
-        lines += [f"  `{entry.item}`: {entry.rule}; {entry.remedy}" for entry in self.denied]
+        for entry in self.denied:
+            use = "" if entry.use is None else f" for `{entry.use}`"
+            lines.append(f"  `{entry.item}`{use}: {entry.rule}; {entry.remedy}")
         return "\n".join(lines)
 
 

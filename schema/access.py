@@ -62,6 +62,10 @@ class ItemDecision:
     rule: str = covered("The rule it rests on.")
     legal_basis: LegalBasis = covered("The law that the purpose rests on.")
     remedy: str = covered("How to mend a denial; empty where there is none.")
+    use: str | None = covered(
+        "What the item is asked for, where it is not to be returned: filter, sort, count, or a "
+        "derived answer."
+    )
 
 
 @strawberry.type(description="What would be decided for an operation, without asking any agency.")

@@ -71,22 +71,23 @@ class Denial:
     item: str
     rule: str
     remedy: str
+    use: str | None = None
 
 
 @dataclass
 class View:
     """Everything gathered for one operation, and what of it has been released.
 
-    `known` are sources and keys of which a look-up has told that there is a record. `derivable`
-    says what each derived answer may be worked out from, and `assessed` whom it is about: the
-    members of the households, where they are known. `marked` is what of whom is marked as wrong.
-    `unmet` are the items of each key for which a
-    condition does not hold; what is `waiting` for others to be known is answered in `later`.
+    `withheld` are denials by item and use. `known` are sources and keys of which a look-up has told
+    that there is a record. `derivable` says what each derived answer may be worked out from, and
+    `assessed` whom it is about: the members of the households, where they are known. `marked` is
+    what of whom is marked as wrong. `unmet` are the items of each key for which a condition does
+    not hold; what is `waiting` for others to be known is answered in `later`.
     """
 
     catalogue: Catalogue
     granted: frozenset[str]
-    withheld: Mapping[str, Denial]
+    withheld: Mapping[tuple[str, str | None], Denial]
     transforms: Mapping[str, Callable[[Any], Any]]
     answers: Mapping[tuple[str, str], Answer]
     households: Mapping[str, Sequence[str]]
@@ -128,10 +129,10 @@ class View:
                     owner.release(item)
         return self.released
 
-    def check(self, item: Item, granted: Collection[str]) -> None:
+    def check(self, item: Item, granted: Collection[str], use: str | None = None) -> None:
         """Invariant: an item that was not granted is not read. Raises NotKnown."""
         if item.name not in granted:
-            denial = self.withheld.get(item.name)
+            denial = self.withheld.get((item.name, use)) or self.withheld.get((use or "", None))
             raise withheld(denial or Denial(item.name, "not granted", "ask for it by name"))
 
     def reduced(self, item: Item, value: Any) -> Any:
@@ -170,7 +171,7 @@ class Keyed:
 
     def check(self, item: Item) -> None:
         """Raise NotKnown where the item may not be read."""
-        self.view.check(item, self.granted)
+        self.view.check(item, self.granted, self.derivation)
         if self.view.unmet:
             denial = self.view.unmet.get(self.key, {}).get(item.name)
             if denial is not None:
@@ -400,6 +401,7 @@ def withheld(denial: Denial) -> NotKnown:
             "item": denial.item,
             "rule": denial.rule,
             "remedy": denial.remedy,
+            **({} if denial.use is None else {"use": denial.use}),
         },
     )
 

@@ -76,13 +76,6 @@ def officials(purpose: Purpose) -> list[Caller]:
 def check_verdict(purpose: Purpose, caller: Caller, asked: Asked, verdict: Verdict) -> None:
     denied = {one.item for one in verdict.denied if one.use is None}
     lacking = {one.use for one in verdict.denied if one.use is not None}
-    # A denial is told once for each item: of one that two answers lack, for the first of them.
-    told = {one.item for one in verdict.denied}
-    lacking |= {
-        name
-        for name, inputs in asked.derived.items()
-        if name not in verdict.derivable and told.issuperset(inputs.items)
-    }
     assert verdict.granted | verdict.derivable.keys() | denied | lacking == set(asked.every)
     assert (verdict.granted | denied) - asked.derived.keys() == set(asked.items)
     assert not (verdict.granted | verdict.derivable.keys()) & denied

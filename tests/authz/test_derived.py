@@ -114,6 +114,53 @@ def test_without_a_name_every_item_has_to_be_allowed_by_itself(
     assert verdict.derivable == {TEST: ALL - {"tax.land"}}
 
 
+def test_each_answer_that_lacks_an_item_is_told_by_itself(
+    tmp_path: Path, catalogue: Catalogue
+) -> None:
+    seen = purpose(tmp_path, catalogue, '[allow]\ncategories = ["existence"]\n')
+    asked = replace(
+        ASKED, own=("tax.exists", "tax.land"), derived={TEST: INPUTS, "meansTest.trace": INPUTS}
+    )
+    verdict = decide(CASEWORKER, seen, asked, TODAY)
+    assert [(found.item, found.use) for found in verdict.denied] == [
+        ("tax.land", None),
+        ("tax.land", TEST),
+        ("tax.pay", TEST),
+        ("tax.land", "meansTest.trace"),
+        ("tax.pay", "meansTest.trace"),
+    ]
+    told = decisions_on(seen, asked, verdict)
+    assert {found.item: found.allowed for found in told if found.use is None} == {
+        "tax.exists": True,
+        "tax.land": False,
+        TEST: False,
+        "meansTest.trace": False,
+    }
+    assert {found for found in told if found.use} == {
+        found for found in verdict.denied if found.use
+    }
+
+
+def test_what_may_not_be_known_to_be_there_is_denied_for_every_use_by_its_name(
+    tmp_path: Path, catalogue: Catalogue
+) -> None:
+    rules = '[allow]\ncategories = ["income"]\n[use]\nfilter = { items = ["tax.pay"] }\n'
+    (tmp_path / "pension.toml").write_text(HEAD + rules)
+    closed = read_register(tmp_path, catalogue, [TEST])[0].purposes["pension"]
+    chosen = Inputs(own=frozenset({"tax.exists", "tax.pay"}))
+    asked = Asked(own=(), others=(), case=(), derived={"filter": chosen, "count": chosen})
+    verdict = decide(CASEWORKER, closed, asked, TODAY)
+    assert verdict.derivable == {}
+    assert [(found.item, found.use, found.rule) for found in verdict.denied] == [
+        (item, use, rule)
+        for use in ("filter", "count")
+        for item, rule in (
+            ("tax.exists", "`pension` does not name it"),
+            ("tax.pay", "`tax.exists` is denied"),
+        )
+    ]
+
+
 def test_what_is_released_reduced_is_worked_with_for_a_named_answer_only(
     tmp_path: Path, catalogue: Catalogue
 ) -> None:

@@ -227,7 +227,7 @@ def test_a_total_needs_permission_for_the_items_it_is_made_of(demo: Demo) -> Non
 
 
 ACCESS = """query($query: String!) { access(query: $query) {
-  allowed items { item decision rule legalBasis { act article } remedy } } }"""
+  allowed items { item decision rule legalBasis { act article } remedy use } } }"""
 
 
 def test_what_would_be_decided_is_said_item_by_item_without_asking_anyone(demo: Demo) -> None:
@@ -248,6 +248,7 @@ def test_what_would_be_decided_is_said_item_by_item_without_asking_anyone(demo: 
             "rule": "`duplicate-check` does not name it",
             "legalBasis": basis,
             "remedy": "leave `resident.address` out, or ask under a purpose that names it",
+            "use": None,
         },
         {
             "item": "resident.birthDate",
@@ -255,6 +256,7 @@ def test_what_would_be_decided_is_said_item_by_item_without_asking_anyone(demo: 
             "rule": "`duplicate-check` allows item `resident.birthDate`, reduced: year",
             "legalBasis": basis,
             "remedy": "",
+            "use": None,
         },
         {
             "item": "resident.exists",
@@ -262,10 +264,43 @@ def test_what_would_be_decided_is_said_item_by_item_without_asking_anyone(demo: 
             "rule": "`duplicate-check` allows category `existence`",
             "legalBasis": basis,
             "remedy": "",
+            "use": None,
         },
     ]
     assert len(demo.records()) == before
     assert calls.read_text() == asked
+
+
+ASSESSED = """query($id: ID!) { recipient(id: $id) {
+  meansTest(programme: "basic-pension") { result trace { name } } } }"""
+
+
+def test_every_derived_answer_that_is_denied_is_told_in_answer_log_and_beforehand(
+    demo: Demo,
+) -> None:
+    asked = {"purpose": "duplicate-check"}
+    beforehand = demo.ask(ACCESS, {"query": ASSESSED}, **asked).body["data"]["access"]["items"]
+    refusal = demo.ask(ASSESSED, {"id": demo.recipient}, **asked)
+    told = [
+        (found["extensions"]["item"], found["extensions"].get("use"))
+        for found in refusal.body["errors"]
+    ]
+    logged = [(found["item"], found.get("use")) for found in demo.last_operation()[-1]["denied"]]
+    for use in ("meansTest.result", "meansTest.trace"):
+        assert ("tax.earnedIncome", use) in told
+        assert {"item": use, "decision": "deny"} in [
+            {key: found[key] for key in ("item", "decision")} for found in beforehand
+        ]
+    assert logged == told
+    assert sorted(told) == sorted(
+        (found["item"], found["use"])
+        for found in beforehand
+        if found["decision"] == "deny" and found["use"] is not None
+    )
+    partial = demo.ask(
+        ASSESSED, {"id": demo.recipient}, **asked, headers={"Hub-On-Denied": "withhold"}
+    )
+    assert partial.body["data"]["recipient"]["meansTest"]["result"] == "INDETERMINATE"
 
 
 def test_what_would_be_decided_needs_a_purpose_and_a_document(demo: Demo) -> None:

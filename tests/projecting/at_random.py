@@ -232,7 +232,11 @@ class Views:
         return View(
             catalogue=self._catalogue,
             granted=granted,
-            withheld={name: Denial(name, "a rule", "a remedy") for name in denied},
+            withheld={
+                (name, use): Denial(name, "a rule", "a remedy", use)
+                for name in sorted(denied)
+                for use in (None, *uses)
+            },
             transforms={name: lambda _: "…" for name in granted if self._fault("reduced")},
             answers=answers,
             households=households,

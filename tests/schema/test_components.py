@@ -38,7 +38,8 @@ def person(*answers: Answer, withheld: Mapping[str, Denial] | None = None) -> Pe
     denied = dict(withheld or {})
     granted = frozenset(CATALOGUE.items) - denied.keys()
     found = {(entry.source, "p"): entry for entry in answers}
-    return Person(View(CATALOGUE, granted, denied, {}, found, {}, frozenset("p")), "p")
+    denials = {(name, None): denial for name, denial in denied.items()}
+    return Person(View(CATALOGUE, granted, denials, {}, found, {}, frozenset("p")), "p")
 
 
 def income(*answers: Answer, withheld: Mapping[str, Denial] | None = None) -> Parts:

@@ -189,7 +189,7 @@ def test_an_item_that_the_answer_may_not_be_worked_out_from_is_withheld(five: Hu
     denial = Denial("resident.deathDate", "prohibited", "")
     view = {
         "derivable": {"duplicateReceipts": items},
-        "withheld": {"resident.deathDate": denial},
+        "withheld": {("resident.deathDate", "duplicateReceipts"): denial},
     }
     found, _ = ask(five, QUERY, [row("livelihood", "2026-10")], view=view)
     _, checks = duplicates(found)
