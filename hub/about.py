@@ -13,7 +13,7 @@ from authz.register import Register
 from hub.documents import Documents, Shown
 from hub.errors import RequestRefused, refused
 from hub.gather import Gatherer
-from hub.plan import make_plan
+from hub.plan import plan_of
 from schema.access import Access, ItemDecision, LegalBasis, Purpose, SourceState
 from schema.build import HubSchema
 
@@ -73,7 +73,7 @@ class About:
         if purpose is None:
             raise refused("PURPOSE_REQUIRED", "`Hub-Purpose` names no known purpose")
         document = self.documents.read(text, self.shown)
-        plan = make_plan(self.schema, document, document.operation(None))
+        plan = plan_of(self.schema, document, None, {})
         today = datetime.datetime.now(datetime.UTC).date()
         verdict = decide(self.caller, purpose, plan.asked, today)
         items = []

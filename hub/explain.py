@@ -16,7 +16,7 @@ from hub.config import Limits
 from hub.documents import Documents
 from hub.links import Slot, links, scheduled
 from hub.officials import Officials
-from hub.plan import Subjects, make_plan
+from hub.plan import Subjects, plan_of
 from hub.projecting.compiled import compiled
 from hub.projecting.shape import NotCompiled, conditions
 from hub.relate import lookups
@@ -52,7 +52,7 @@ def explain(
 ) -> Explanation:
     """Explain an operation for a purpose, for a caller who may use it. Raises RequestRefused."""
     document = Documents(plans.schema.graphql, limits).read(text, lambda: plans.schema.graphql)
-    plan = make_plan(plans.schema, document, document.operation(operation_name))
+    plan = plan_of(plans.schema, document, operation_name, {})
     caller = Caller("someone", "someone", purpose.roles, "office", "district", "issuer")
     today = datetime.datetime.now(datetime.UTC).date()
     verdict = decide(caller, purpose, plan.asked, today)
@@ -96,7 +96,7 @@ def code(plans: Plans, limits: Limits, text: str, operation_name: str | None = N
     The variables of its `@skip` and `@include` are taken to be true. Raises RequestRefused.
     """
     document = Documents(plans.schema.graphql, limits).read(text, lambda: plans.schema.graphql)
-    plan = make_plan(plans.schema, document, document.operation(operation_name))
+    plan = plan_of(plans.schema, document, operation_name, {})
     try:
         if not plan.roots:
             raise NotCompiled("it touches no data item")

@@ -31,7 +31,7 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
     catalogue, limits = hub.schema.catalogue, hub.limits
     shown = partial(hub.visibility.to, caller, request.purpose)
     document = hub.documents.read(hub.trusted.text(request.sent), shown)
-    plan = plan_of(hub.schema, document, request.operation_name)
+    plan = plan_of(hub.schema, document, request.operation_name, request.variables)
     purpose = hub.register.purposes.get(request.purpose or "")
     about = About(hub.schema, shown, hub.register, hub.documents, hub.gatherer, caller, purpose)
     if plan.acts:

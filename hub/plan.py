@@ -6,10 +6,11 @@ unions change nothing, and a field under `@skip` or `@include` counts as selecte
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
+from typing import Any
 
 from graphql import (
     FieldNode,
@@ -23,6 +24,7 @@ from graphql import (
     ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    StringValueNode,
     ValueNode,
     VariableNode,
     get_named_type,
@@ -37,7 +39,7 @@ from authz.decide import Asked, Inputs
 from hub.documents import Document
 from hub.errors import refused
 from schema.build import HubSchema, Need
-from schema.needs import Group
+from schema.needs import PROGRAMME, Group
 from schema.selecting import FILTER, SORT
 from sources.declaration import Item, exists_name
 
@@ -85,7 +87,7 @@ class Plan:
     """What an operation asks for; without roots it touches no data item. It is equal to no other.
 
     `introspects`: it asks what the schema is, by `__schema` or `__type`. `acts` are the fields by
-    which people approve, review and are told.
+    which people approve, review and are told. `named_by` are the variables that name programmes.
     """
 
     operation: OperationDefinitionNode
@@ -93,6 +95,7 @@ class Plan:
     roots: tuple[Root, ...]
     introspects: bool
     acts: tuple[FieldNode, ...] = ()
+    named_by: tuple[str, ...] = ()
 
     @cached_property
     def asked(self) -> Asked:
@@ -125,10 +128,18 @@ class Subjects:
         return tuple(dict.fromkeys(key for keys in named for key in keys))
 
 
-def make_plan(schema: HubSchema, document: Document, operation: OperationDefinitionNode) -> Plan:
-    """Reduce an operation to items. Raises RequestRefused."""
+def make_plan(
+    schema: HubSchema,
+    document: Document,
+    operation: OperationDefinitionNode,
+    programmes: Mapping[str, str] | None = None,
+) -> Plan:
+    """Reduce an operation to items. Raises RequestRefused.
+
+    `programmes` are those that variables name; one that names none may be any.
+    """
     root_type = schema.graphql.get_root_type(operation.operation)
-    walk = _Walk(schema, document)
+    walk = _Walk(schema, document, programmes or {})
     roots: list[Root] = []
     acts: list[FieldNode] = []
     introspects = False
@@ -141,15 +152,40 @@ def make_plan(schema: HubSchema, document: Document, operation: OperationDefinit
             if need is None or not need.items:
                 continue
             roots.append(walk.root(root_type, node, need.items))
-    return Plan(operation, document, tuple(roots), introspects, tuple(acts))
+    return Plan(operation, document, tuple(roots), introspects, tuple(acts), tuple(walk.named_by))
 
 
-def plan_of(schema: HubSchema, document: Document, name: str | None) -> Plan:
-    """The plan of the operation of a name, made once for a document. Raises RequestRefused."""
+def plan_of(
+    schema: HubSchema, document: Document, name: str | None, variables: Mapping[str, Any]
+) -> Plan:
+    """The plan of the operation of a name, made once for a document. Raises RequestRefused.
+
+    Where variables name programmes, it is made for those.
+    """
     plan = document.plans.get(name)
     if plan is None:
         plan = document.plans[name] = make_plan(schema, document, document.operation(name))
+    if plan.named_by:
+        return _of_programmes(schema, document, name, _programmes(plan, variables))
     return plan
+
+
+@lru_cache(maxsize=500)
+def _of_programmes(
+    schema: HubSchema, document: Document, name: str | None, named: tuple[tuple[str, str], ...]
+) -> Plan:
+    """The plan where variables name these programmes; callers choose them, so not all are kept."""
+    return make_plan(schema, document, document.operation(name), dict(named))
+
+
+def _programmes(plan: Plan, variables: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The programmes that the variables of an operation name, where they name one."""
+    given = {
+        definition.variable.name.value: definition.default_value.value
+        for definition in plan.operation.variable_definitions or ()
+        if isinstance(definition.default_value, StringValueNode)
+    } | {name: value for name, value in variables.items() if name in plan.named_by}
+    return tuple((name, given[name]) for name in plan.named_by if type(given.get(name)) is str)
 
 
 def subjects(plan: Plan, schema: HubSchema, variables: VariableValues) -> Subjects:
@@ -250,10 +286,17 @@ def _named(value: ValueNode) -> set[str] | None:
 
 
 class _Walk:
-    def __init__(self, schema: HubSchema, document: Document) -> None:
+    """Walks selections; notes the variables by which programmes are named."""
+
+    def __init__(
+        self, schema: HubSchema, document: Document, programmes: Mapping[str, str]
+    ) -> None:
         self._schema: GraphQLSchema = schema.graphql
         self._needs = schema.needs
         self._fragments = document.fragments
+        self._programmes = programmes
+        self._programme: str | None = None
+        self.named_by: dict[str, None] = {}
 
     def fields_of(self, selections: SelectionSetNode) -> Iterable[FieldNode]:
         """The fields at the top of an operation, fragments opened."""
@@ -325,7 +368,11 @@ class _Walk:
         sink.weigh(group, weight)
         if name.startswith("__"):
             return False
-        need = self._needs[kind, name]
+        need, above = self._needs[kind, name], self._programme
+        if need.of_programme is not None:
+            self._programme = self._named(node)
+            if self._programme is not None:
+                need = need.of_programme(self._programme)
         sink.take(group, need)
         if need.columns:
             sink.use(group, node, need.columns)
@@ -347,9 +394,21 @@ class _Walk:
                 sink,
                 weight * ROWS if repeats else weight,
             )
+        self._programme = above
         if need.alone and not below:
             sink.add(group, need.alone)
         return below or bool(need.items or need.alone)
+
+    def _named(self, node: FieldNode) -> str | None:
+        """The programme that a field, or one above it, is about; None where it may be any."""
+        for argument in node.arguments or ():
+            if argument.name.value == PROGRAMME:
+                if isinstance(argument.value, VariableNode):
+                    variable = argument.value.name.value
+                    self.named_by[variable] = None
+                    return self._programmes.get(variable)
+                return getattr(argument.value, "value", None)
+        return self._programme
 
     def _possible(self, name: str) -> frozenset[str]:
         kind = self._schema.type_map[name]

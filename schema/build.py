@@ -5,9 +5,9 @@ No agency is known here by name: its type, its fields and their needs come from 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import strawberry
@@ -54,7 +54,8 @@ class Need:
     is selected below is asked of, where that is somebody else. `household` is needed of every
     member too, whom `leads` lead to. With a `derivation` all of it is worked with and not shown.
     Rows may be chosen and put in order by `columns`.
-    With `relations` it needs no item, but a purpose of one of them.
+    With `relations` it needs no item, but a purpose of one of them. `of_programme`: what it needs
+    where one programme is named.
     """
 
     items: tuple[Item, ...] = ()
@@ -65,9 +66,10 @@ class Need:
     derivation: str | None = None
     columns: tuple[Item, ...] = ()
     relations: frozenset[str] = frozenset()
+    of_programme: Callable[[str], Need] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HubSchema:
     """The executable schema, and what every field of a person or a case needs.
 
@@ -162,11 +164,22 @@ def _need(catalogue: Catalogue, mark: Needs) -> Need:
                 household=tuple(_inputs(catalogue, members)),
                 leads=catalogue.at(MEMBERS) if members else (),
                 derivation=mark.name if isinstance(mark, Derived) else None,
+                of_programme=_by_programme(catalogue, mark),
             )
         case Acts(relations):
             return Need(relations=relations)
         case Covered():
             return Need()
+
+
+def _by_programme(
+    catalogue: Catalogue, mark: OfHousehold | Derived
+) -> Callable[[str], Need] | None:
+    """What a derived answer needs for one programme; callers name it, so not all are kept."""
+    of_programme = mark.of_programme if isinstance(mark, Derived) else None
+    if of_programme is None:
+        return None
+    return lru_cache(maxsize=500)(lambda programme: _need(catalogue, of_programme(programme)))
 
 
 def _inputs(catalogue: Catalogue, marks: Iterable[Inputs]) -> Iterator[Item]:

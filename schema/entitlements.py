@@ -9,8 +9,8 @@ from typing import Any
 
 import strawberry
 
-from schema.household_facts import inputs_of
-from schema.means_test import bounds, conditions, may_try, missing_facts, release, told
+from schema.household_facts import facts_of, inputs_of
+from schema.means_test import bounds, conditions, may_try, missing_facts, release
 from schema.means_test_types import Bounds, MissingFact, TestCondition
 from schema.needs import Area, Covered, Derived, covered, needing
 from schema.programme_types import ProgrammeOffered, offered
@@ -98,7 +98,7 @@ class EntitlementFound:
 
 def _found(person: Person, derivation: str, day: datetime.date) -> tuple[ruling.Entitlement, ...]:
     reading = person.deriving(derivation)
-    facts = told(reading, day, {})
+    facts = facts_of(reading, the_book(), day)
     found = ruling.entitlements(the_book(), facts, day, _received(reading, day))
     release(reading, hypothetical=False)
     return found

@@ -6,8 +6,9 @@ A fact that no enabled source tells is not known, and says so; nothing is taken 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 from schema.components import Parts, Reported, put_together
@@ -34,6 +35,10 @@ DISTRICT = "identity.district"
 BIRTH = "identity.birthDate"
 ASSETS, BUILDING, VEHICLE = "assets.", "building", "vehicle"
 USE, WHERE = "dwelling.use", "dwelling.district"
+RELATIVE, HOME = "relation", "home"
+AGES = ("age", "age_months")
+DWELLINGS = (HOME, "buildings")
+VEHICLES = ("vehicles", "vehicles_as_general", "dear_vehicles")
 RELATIONS: Mapping[tuple[str, str], str] = {
     ("head", "spouse"): "spouse",
     ("head", "child"): "child",
@@ -58,18 +63,27 @@ Where it could be either of several (two parents of the head) it is not known.
 """
 
 
-def inputs_of(book: Book) -> tuple[tuple[Inputs, ...], tuple[Inputs, ...]]:
-    """What the rules are worked out from: of the applicant, and of every other member."""
-    own, members = set[str](), {RELATION}
-    for entry in book.inputs.values():
-        places = {place for place in entry.places if not place.startswith(AREAS)}
-        if entry.of == "member":
-            members |= places
-        own |= places
-    areas = tuple(Area(prefix) for prefix in AREAS)
-    return (
-        (*areas, *(Place(place) for place in sorted(own | members))),
-        (*areas, *(Place(place) for place in sorted(members))),
+def inputs_of(
+    book: Book, wanted: Collection[str] | None = None
+) -> tuple[tuple[Inputs, ...], tuple[Inputs, ...]]:
+    """What these facts, or all, are found in: of the applicant, and of every other member."""
+    own, members = set[str](), set[str]()
+    for name, entry in book.inputs.items():
+        if wanted is None or name in wanted:
+            own.update(entry.places)
+            members.update(entry.places if entry.of == "member" else ())
+    if wanted is None or RELATIVE in wanted or not members:
+        own.add(RELATION)
+        members.add(RELATION)
+    if WHERE in own:
+        own.add(DISTRICT)
+    return _marks(own), _marks(members)
+
+
+def _marks(places: Iterable[str]) -> tuple[Inputs, ...]:
+    """The items at these places; in areas, with the columns that say whether an entry counts."""
+    return tuple(
+        Area(place) if place.startswith(AREAS) else Place(place) for place in sorted(places)
     )
 
 
@@ -78,44 +92,80 @@ def places_of(book: Book) -> frozenset[str]:
     return frozenset(place for entry in book.inputs.values() for place in entry.places)
 
 
-def facts_of(person: Person, book: Book, day: datetime.date) -> HouseholdFacts:
-    """The facts of a person, who applies, and of their household, read for a derived answer."""
-    household = person.household
-    members = [person, *(member for member in household or () if member.key != person.key)]
-    told = (Member(member.key, dict(_of_member(member, person, book, day))) for member in members)
-    own = {
-        name: _peek(person, entry.places[0], partial(_prefixed, entry))
-        for name, entry in book.inputs.items()
-        if entry.of == "household" and entry.prefixes
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """Where facts are looked for: sums in areas by kind, others by their places."""
+
+    kinds: Mapping[str, tuple[str, ...]]
+    sums: tuple[tuple[str, str, str], ...]
+    read: tuple[tuple[str, str, Callable[[Any], Value | None]], ...]
+    household: tuple[tuple[str, str, Callable[[Any], Value | None]], ...]
+    names: frozenset[str]
+
+
+@lru_cache(maxsize=200)
+def _looked(book: Book, wanted: frozenset[str] | None) -> _Looked:
+    """Where these facts, or all, are looked for."""
+    inputs = {
+        name: entry for name, entry in book.inputs.items() if wanted is None or name in wanted
     }
+    kinds: dict[str, set[str]] = {prefix: set() for prefix in AREAS}
+    sums, read = [], []
+    for name, entry in inputs.items():
+        for place in entry.places:
+            if place.startswith(AREAS):
+                prefix = f"{place.partition('.')[0]}."
+                kinds[prefix].add(place.removeprefix(prefix))
+                if len(entry.places) == 1 and name not in VEHICLES:
+                    sums.append((name, prefix, place.removeprefix(prefix)))
+        if entry.of == "member" and len(entry.places) == 1 and entry.type in _MADE:
+            read.append((name, entry.places[0], partial(_MADE[entry.type], entry)))
+    return _Looked(
+        kinds={prefix: tuple(sorted(found)) for prefix, found in kinds.items()},
+        sums=tuple(sums),
+        read=tuple(read),
+        household=tuple(
+            (name, entry.places[0], partial(_prefixed, entry))
+            for name, entry in inputs.items()
+            if entry.of == "household" and entry.prefixes
+        ),
+        names=frozenset(inputs),
+    )
+
+
+def facts_of(
+    person: Person, book: Book, day: datetime.date, wanted: frozenset[str] | None = None
+) -> HouseholdFacts:
+    """The facts of a person, who applies, and of their household, read for a derived answer.
+
+    Those `wanted`, or all that an agency may tell.
+    """
+    household, looked = person.household, _looked(book, wanted)
+    members = [person, *(member for member in household or () if member.key != person.key)]
+    told = (
+        Member(member.key, dict(_of_member(member, person, book, day, looked)))
+        for member in members
+    )
+    own = {name: _peek(person, place, made) for name, place, made in looked.household}
     return HouseholdFacts(tuple(told), own, complete=household is not None)
 
 
 def _of_member(
-    member: Person, applicant: Person, book: Book, day: datetime.date
+    member: Person, applicant: Person, book: Book, day: datetime.date, looked: _Looked
 ) -> Iterator[tuple[str, Fact]]:
-    parts = {prefix: _parts(member, book, prefix) for prefix in AREAS}
-    for name, entry in book.inputs.items():
-        if entry.of != "member" or len(entry.places) != 1:
-            continue
-        [place] = entry.places
-        prefix = next((prefix for prefix in AREAS if place.startswith(prefix)), None)
-        if prefix is not None:
-            yield name, _total(parts[prefix], prefix, place.removeprefix(prefix))
-        elif entry.type == "yes-no":
-            yield name, _peek(member, place, partial(_truth, entry))
-        elif entry.type == "code":
-            yield name, _peek(member, place, partial(_option, entry))
-    yield from _ages(member, day)
-    yield "relation", _relation(member, applicant)
-    yield from _dwellings(member, parts[ASSETS], book.inputs["home"])
-    yield from _vehicles(parts[ASSETS], book.inputs["dear_vehicles"])
-
-
-def _parts(member: Person, book: Book, prefix: str) -> Parts:
-    places = {place for entry in book.inputs.values() for place in entry.places}
-    kinds = sorted(place.removeprefix(prefix) for place in places if place.startswith(prefix))
-    return put_together(member, prefix, kinds)
+    parts = {prefix: put_together(member, prefix, looked.kinds[prefix]) for prefix in AREAS}
+    for name, prefix, kind in looked.sums:
+        yield name, _total(parts[prefix], prefix, kind)
+    for name, place, made in looked.read:
+        yield name, _peek(member, place, made)
+    if not looked.names.isdisjoint(AGES):
+        yield from _ages(member, day)
+    if RELATIVE in looked.names:
+        yield RELATIVE, _relation(member, applicant)
+    if not looked.names.isdisjoint(DWELLINGS):
+        yield from _dwellings(member, applicant, parts[ASSETS], book.inputs[HOME])
+    if not looked.names.isdisjoint(VEHICLES):
+        yield from _vehicles(parts[ASSETS], book.inputs["dear_vehicles"])
 
 
 def _total(parts: Parts, prefix: str, kind: str) -> Fact:
@@ -168,6 +218,9 @@ def _prefixed(entry: Input, value: Any) -> str | None:
     return entry.prefixes[max(fits, key=len)] if fits else None
 
 
+_MADE: Mapping[str, Callable[[Input, Any], Value | None]] = {"yes-no": _truth, "code": _option}
+
+
 def _ages(member: Person, day: datetime.date) -> Iterator[tuple[str, Fact]]:
     fact = _peek(member, BIRTH, lambda value: value.toordinal())
     if isinstance(fact, Known) and isinstance(fact.value, int):
@@ -188,7 +241,9 @@ def _relation(member: Person, applicant: Person) -> Fact:
     return NotKnown() if found is None else Known(found, (*own.origins, *theirs.origins))
 
 
-def _dwellings(member: Person, parts: Parts, home: Input) -> Iterator[tuple[str, Fact]]:
+def _dwellings(
+    member: Person, applicant: Person, parts: Parts, home: Input
+) -> Iterator[tuple[str, Fact]]:
     """The home and the other buildings: a dwelling in the district lived in is the home.
 
     Where there are several, or where buildings stand is not known, either is within bounds.
@@ -199,7 +254,7 @@ def _dwellings(member: Person, parts: Parts, home: Input) -> Iterator[tuple[str,
         return
     buildings = [part for part in parts.combined if part.kind == BUILDING]
     try:
-        there = _there(member, home)
+        there = _there(member, applicant, home)
     except Missing as error:
         unknown = NotKnown(_why(error), _sources(total), most=int(total.value))
         yield from (("home", unknown), ("buildings", unknown))
@@ -216,10 +271,13 @@ def _dwellings(member: Person, parts: Parts, home: Input) -> Iterator[tuple[str,
     yield "buildings", Known(int(total.value) - lived_in, total.origins)
 
 
-def _there(member: Person, home: Input) -> list[int] | None:
-    """The values of the dwellings in the district lived in; None where that cannot be told."""
+def _there(member: Person, applicant: Person, home: Input) -> list[int] | None:
+    """The values of the dwellings in the district lived in; None where that cannot be told.
+
+    A household of the register lives at one address: the applicant's is looked at for all.
+    """
     catalogue = member.view.catalogue
-    district = member.peek_at(DISTRICT)
+    district = applicant.peek_at(DISTRICT)
     found: list[int] = []
     for item in catalogue.at(ASSETS + BUILDING):
         use, where = (_beside(member, item, place) for place in (USE, WHERE))

@@ -42,6 +42,7 @@ from schema.rules import trace as tracing
 from schema.rules.assess import Result
 from schema.rules.book import Book, the_book, the_book_as_read
 from schema.rules.facts import HouseholdFacts, Value, adjusted
+from schema.rules.year import facts_behind
 from schema.scalars import Won
 from schema.view import Person
 from schema.working_days import today
@@ -71,16 +72,15 @@ class Testing:
         person = self.person.deriving(derivation)
         items = frozenset(person.granted)
         if items not in self._made:
-            facts = told(person, self.day, self.changes)
+            facts = self._told(person)
             self._made[items] = assess.means_test(the_book(), self.code, facts, self.day)
         release(person, hypothetical=bool(self.changes))
         return self._made[items]
 
-
-def told(person: Person, day: datetime.date, changes: Mapping[str, Value]) -> HouseholdFacts:
-    """The facts of a household, with the caller's changes."""
-    facts = facts_of(person, the_book(), day)
-    return adjusted(facts, changes, the_book()) if changes else facts
+    def _told(self, person: Person) -> HouseholdFacts:
+        """The facts that the programme's rule rests on, with the caller's changes."""
+        facts = facts_of(person, the_book(), self.day, facts_behind(the_book(), self.code))
+        return adjusted(facts, self.changes, the_book()) if self.changes else facts
 
 
 def release(person: Person, *, hypothetical: bool) -> None:
@@ -91,9 +91,15 @@ def release(person: Person, *, hypothetical: bool) -> None:
 
 
 def deriving(name: str, resolver: Callable[..., Any], description: str) -> Any:
-    """A field that is a derived answer from the facts of the household."""
-    own, members = inputs_of(the_book_as_read()[0])
-    return needing(Derived(name, own, members), resolver, description)
+    """A field that is a derived answer from the facts that a programme's rule rests on."""
+    book = the_book_as_read()[0]
+
+    def of_programme(programme: str) -> Derived:
+        code = book.by_key.get(programme)
+        # An unknown programme is told as such, and needs no fact about anybody.
+        return Derived(name, *inputs_of(book, facts_behind(book, code))) if code else Derived(name)
+
+    return needing(Derived(name, *inputs_of(book), of_programme), resolver, description)
 
 
 def _of(name: str, description: str, get: Callable[[assess.MeansTest], Any]) -> Any:

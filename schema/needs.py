@@ -16,6 +16,8 @@ from sources.declaration import Item
 
 KEY = "needs"
 READS = "reads"
+PROGRAMME = "programme"
+"""The argument that narrows what an answer is worked out from."""
 MEMBERS = "household.members.id"
 """The place of the item that leads to the members of a household."""
 
@@ -91,12 +93,14 @@ class Derived:
     """A derived answer: worked out from items of the person and of every member, showing none.
 
     `name` is what the register allows or prohibits it by. Where a register says nothing of it,
-    every item it is worked out from has to be allowed by itself.
+    every item it is worked out from has to be allowed by itself. `of_programme` says what it is
+    worked out from for one programme, which an argument `PROGRAMME` of it, or above it, names.
     """
 
     name: str
     own: tuple[Inputs, ...] = ()
     members: tuple[Inputs, ...] = ()
+    of_programme: Callable[[str], Derived] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from schema.household_facts import facts_of, inputs_of
 from schema.needs import Derived
 from schema.rules.assess import means_test
 from schema.rules.book import Book
+from schema.rules.year import facts_behind
 from schema.view import Person
 
 SO_FAR = "meansTest.soFar"
@@ -38,7 +39,8 @@ def so_far(person: Person, book: Book, programme: str, day: datetime.date) -> So
     code = book.by_key.get(programme)
     if code is None or book.programmes[code].measure is None:
         return None
-    test = means_test(book, code, facts_of(person.deriving(SO_FAR), book, day), day)
+    facts = facts_of(person.deriving(SO_FAR), book, day, facts_behind(book, code))
+    test = means_test(book, code, facts, day)
     if test.recognised is None or test.threshold is None:
         return None
     least, most = test.threshold

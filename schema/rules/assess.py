@@ -15,7 +15,7 @@ from schema.rules.book import Book, Programme, Step
 from schema.rules.bounds import add, both, subtract, within
 from schema.rules.facts import Fact, HouseholdFacts, Known, NotKnown, exact
 from schema.rules.run import Values, work_out
-from schema.rules.year import Year, year_of
+from schema.rules.year import Year, rules_of
 
 Bounds = tuple[int | None, int | None]
 """The least and the most, both included, None for no limit; the same where it is exact."""
@@ -116,7 +116,7 @@ def means_test(book: Book, code: str, facts: HouseholdFacts, day: datetime.date)
     programme = book.programmes[code]
     if not programme.decidable:
         raise LookupError(f"no rule decides `{code}`")
-    rules = year_of(book, day.year)
+    rules = rules_of(book, day.year, code)
     values = work_out(rules, facts)
     met = verdict(rules, programme, values)
     inquiry = Inquiry(rules, facts, values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -20,18 +20,26 @@ the household's steps, and of each member's."""
 
 @dataclass(frozen=True, eq=False)
 class Year:
-    """What can be worked out in a year. `gaps`: the figures that a step lacks."""
+    """What can be worked out in a year. `gaps`: the figures that a step lacks.
+
+    `facts` are those that it is worked out from; None for all.
+    """
 
     book: Book
     year: int
     lowering: Lowering
     formulas: Mapping[str, Expression]
     gaps: Mapping[str, tuple[str, ...]]
+    facts: frozenset[str] | None = None
 
     @cached_property
     def layout(self) -> Layout:
         """The order of facts and steps."""
-        inputs = self.book.inputs
+        inputs = {
+            name: entry
+            for name, entry in self.book.inputs.items()
+            if self.facts is None or name in self.facts
+        }
         return Layout(
             household=tuple(name for name, entry in inputs.items() if entry.of == "household"),
             member=tuple(name for name, entry in inputs.items() if entry.of == "member"),
@@ -95,3 +103,21 @@ def year_of(book: Book, year: int) -> Year:
         else:
             formulas[name] = lowering.lower(book.formulas[name]).node
     return Year(book, year, lowering, formulas, gaps)
+
+
+@lru_cache(maxsize=1000)
+def rules_of(book: Book, year: int, code: str) -> Year:
+    """The rules of a year as far as one programme rests on them."""
+    whole, reached = year_of(book, year), frozenset(book.reached(book.programmes[code].needs))
+    return replace(
+        whole,
+        formulas={name: node for name, node in whole.formulas.items() if name in reached},
+        facts=facts_behind(book, code),
+    )
+
+
+@lru_cache(maxsize=1000)
+def facts_behind(book: Book, code: str) -> frozenset[str]:
+    """The facts that the rule of a programme rests on, in any year."""
+    reached = book.reached(book.programmes[code].needs)
+    return frozenset((*(name for name in reached if name in book.inputs), "applicant"))

@@ -161,3 +161,18 @@ def test_the_log_names_the_answers_and_none_of_the_items_behind_them(demo: Demo)
     assert "tax" not in outcome["disclosed"]
     assert "tax.earnedIncome" in intent["derivable"]["meansTest.result"]
     assert "tax.earnedIncome" not in intent["granted"]
+
+
+def test_a_test_asks_for_what_its_programme_rests_on_and_for_nothing_else(demo: Demo) -> None:
+    query = """query($id: ID!, $programme: ID!) { recipient(id: $id) {
+      meansTest(programme: $programme) { result } } }"""
+    variables = {"id": demo.recipient, "programme": "child-allowance"}
+    answer = demo.ask(query, variables, person="recipient", purpose="subject-access", case=None)
+    assert answer.body["data"]["recipient"]["meansTest"]["result"] in ("ELIGIBLE", "NOT_ELIGIBLE")
+    assert {call["source"] for call in answer.body["extensions"]["sources"]} == {"resident"}
+    intent, *_ = demo.last_operation()
+    assert set(intent["derivable"]["meansTest.result"]) == {
+        "resident.exists",
+        "resident.birthDate",
+        "resident.members.id",
+    }

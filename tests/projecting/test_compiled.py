@@ -203,10 +203,10 @@ def test_what_is_all_there_is_read_at_once() -> None:
 
 def test_a_document_is_planned_once_and_so_compiled_once() -> None:
     document = DOCUMENTS.read("query A { recipient(id: 1) { id } } query B { sources { name } }")
-    plan = plan_of(SCHEMA, document, "A")
-    assert plan_of(SCHEMA, document, "A") is plan
-    assert plan_of(SCHEMA, document, "B") is not plan
-    assert PROJECTIONS.of(plan, {}) is PROJECTIONS.of(plan_of(SCHEMA, document, "A"), {})
+    plan = plan_of(SCHEMA, document, "A", {})
+    assert plan_of(SCHEMA, document, "A", {}) is plan
+    assert plan_of(SCHEMA, document, "B", {}) is not plan
+    assert PROJECTIONS.of(plan, {}) is PROJECTIONS.of(plan_of(SCHEMA, document, "A", {}), {})
 
 
 def test_an_operation_is_compiled_when_it_is_asked_for_the_second_time() -> None:

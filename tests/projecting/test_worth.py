@@ -38,7 +38,7 @@ def worth(view: View, decided_by: Iterable[str], worked_out_from: Iterable[str])
     """What each programme is worth, by its id."""
     derivable = {ENTITLEMENTS: frozenset(decided_by), WORTH: frozenset(worked_out_from)}
     asked = replace(view, derivable=derivable, released={}, derived={}, _shown=[])
-    plan = plan_of(SCHEMA, DOCUMENTS.read(QUERY), None)
+    plan = plan_of(SCHEMA, DOCUMENTS.read(QUERY), None, {})
     about: Any = SimpleNamespace(purpose=None)
     variables = variable_values(SCHEMA.graphql, plan.operation, {})
     projected = PROJECTIONS.project(plan, {}, variables, Reading(asked, about))

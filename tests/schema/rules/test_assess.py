@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import random
 from dataclasses import replace
 
 import pytest
 
-from schema.rules.assess import Result, means_test
+from schema.rules.assess import RESULTS, Result, means_test, verdict
 from schema.rules.facts import HouseholdFacts, Known, Member, NotKnown, adjusted, born
+from schema.rules.run import work_out
 from schema.rules.trace import trace
-from tests.schema.rules.households import BOOK, day, household, person
+from schema.rules.year import facts_behind, year_of
+from tests.schema.rules.households import BOOK, day, household, known, person, rows
 
 LIVELIHOOD, PENSION = BOOK.by_key["livelihood"], BOOK.by_key["basic-pension"]
 SEJONG = household(person(home=166_000_000, land=30_000_000), region="metropolitan", town="city")
@@ -164,3 +167,27 @@ def test_the_trace_of_what_is_open_has_bounds_and_says_what_is_missing() -> None
 def test_ages_are_full_years_and_months(birth: str, age: int, months: int) -> None:
     ages = born(datetime.date.fromisoformat(birth), day(2026))
     assert (ages["age"], ages["age_months"]) == (Known(age), Known(months))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_programme_by_itself_comes_to_what_it_comes_to_among_all(seed: int) -> None:
+    dice, whole = random.Random(seed), year_of(BOOK, 2026)
+    for code, programme in BOOK.programmes.items():
+        if not programme.decidable:
+            continue
+        people = [Member(str(n), known(row)) for n, row in enumerate(rows(BOOK, dice, 3))]
+        facts = household(*people)
+        for name in dice.sample(sorted(BOOK.inputs), 12):
+            facts = without(facts, name) if name not in ("applicant", "relation") else facts
+        wanted = facts_behind(BOOK, code)
+        narrowed = replace(
+            facts,
+            facts={name: fact for name, fact in facts.facts.items() if name in wanted},
+            members=tuple(
+                replace(one, facts={n: fact for n, fact in one.facts.items() if n in wanted})
+                for one in facts.members
+            ),
+        )
+        test = means_test(BOOK, code, narrowed, day(2026))
+        assert test == replace(means_test(BOOK, code, facts, day(2026)), facts=narrowed)
+        assert test.result is RESULTS[verdict(whole, programme, work_out(whole, facts))], code
