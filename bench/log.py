@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hub.querylog.checkpoint import Checkpoints, LogKey
-from hub.querylog.group import Written, write
+from hub.querylog.group import Written
 from hub.querylog.index import index_of, set_of
 from hub.querylog.keeper import Keeper
 from hub.querylog.leaf import SALT_BYTES, canonical, commitment, leaf
@@ -171,8 +171,7 @@ async def filled(address: str, records: int) -> None:
     for start in range(1, records, 8192):
         several = range(start, min(start + 8192, records))
         group = [written(key, outcome(n) if n % 2 else intent(n)) for n in several]
-        async with store.engine.begin() as connection:
-            await write(connection, group)
+        await store.into.write(group, {})
     await Checkpoints(store.engine, SIGNER).grow()
     await store.close()
 

@@ -17,7 +17,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 from cryptography.exceptions import InvalidTag
@@ -139,8 +139,7 @@ class Kept:
         return max(int((datetime.datetime.now(datetime.UTC) - self.at).total_seconds()), 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """What answers were given for, but for the person: all that they are told apart by.
 
     `told` are the parts of the context that the source's adapter transmits.

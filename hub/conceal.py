@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import random
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hub.gather import Call
 from hub.rounds import Key
@@ -52,7 +52,7 @@ class Concealed:
             for place, call in enumerate(shown):
                 if call.source == name and call.round.startswith("data"):
                     people = call.people + len(items)
-                    shown[place] = replace(call, people=people, state=STATE)
+                    shown[place] = call._replace(people=people, state=STATE)
                     break
             else:
                 took = round(random.uniform(0.8, 2.5), 3)  # noqa: S311 - no secret, a likely time

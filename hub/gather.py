@@ -11,7 +11,8 @@ import datetime
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hub.budget import Budgets
 from hub.cache import Answers, Given
@@ -39,8 +40,7 @@ TOLD = frozenset({"legal_basis", "case", "user"})
 (`told`): answers are kept apart by them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """One source's part of a round."""
 
     source: str
@@ -49,8 +49,7 @@ class Ask:
     items: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """What a source was asked in a round and how it went, as `extensions.sources` shows it."""
 
     source: str
@@ -125,7 +124,7 @@ class Gatherer:
         asked = [self._asked(ask, context) for ask in asks]
         fresh = await _fresh(asked, asks, kept)
         left = [
-            replace(ask, keys=tuple(key for key in ask.keys if key not in found)) if found else ask
+            ask._replace(keys=tuple(key for key in ask.keys if key not in found)) if found else ask
             for ask, found in zip(asks, fresh, strict=True)
         ]
         over = await self._over(left, context)
@@ -136,11 +135,9 @@ class Gatherer:
         ]
         try:
             for ask, given, found, part in zip(asks, asked, fresh, sent, strict=True):
-                answers, call = await self._came(name, given, kept, part)
-                for key, one in found.items():
-                    gathered.answers[ask.source, key] = one
-                gathered.answers |= answers
-                gathered.calls.append(replace(call, people=len(ask.keys)) if found else call)
+                gathered.answers |= {(ask.source, key): one for key, one in found.items()}
+                call = await self._came(name, given, kept, part, gathered)
+                gathered.calls.append(call._replace(people=len(ask.keys)) if found else call)
         finally:
             left_over = [each for part in sent for _, each in part.parts if not each.done()]
             if left_over:
@@ -175,8 +172,8 @@ class Gatherer:
 
     def _sent(self, ask: Ask, given: Given, over: OverBudget | None, *, join: bool) -> _Sent:
         """Ask a source for all of an ask, within its batch size."""
-        started, size = time.perf_counter(), given.source.batch
-        batches = [ask.keys[start : start + size] for start in range(0, len(ask.keys), size)]
+        started, size, keys = time.perf_counter(), given.source.batch, ask.keys
+        batches = [keys[start : start + size] for start in range(0, len(keys), size)]
         parts = []
         for keys in batches:
             if over is None:
@@ -185,27 +182,36 @@ class Gatherer:
             else:
                 _log.warning("source failed: %s", over.reason, extra={"source": ask.source})
                 outcome = asyncio.get_running_loop().create_future()
-                outcome.set_result(Outcome(None, over, started))
+                outcome.set_result(Outcome(None, over, started, _now()))
             parts.append((keys, outcome))
         return _Sent(started, len(ask.keys), parts)
 
     async def _came(
-        self, name: str, given: Given, kept: Answers | None, sent: _Sent
-    ) -> tuple[dict[tuple[str, str], Answer], Call]:
-        """The answers to an ask, and the account of it."""
+        self, name: str, given: Given, kept: Answers | None, sent: _Sent, gathered: Gathered
+    ) -> Call:
+        """Put the answers to an ask to those gathered; the account of it."""
         source = given.source.name
-        answers: dict[tuple[str, str], Answer] = {}
         state, evidence, ended = "OK", [], sent.started
         for keys, future in sent.parts:
             outcome = await future
-            part = await _part(given, keys, outcome, kept)
-            answers |= part.answers
-            state = part.failure or state
-            evidence += [part.evidence] if part.evidence else []
             ended = max(ended, outcome.ended)
+            if outcome.reply is None:
+                error = outcome.error or SourceUnavailable("nothing came")
+                state = error.code
+                failed = _failed(source, error, outcome.at)
+                gathered.answers |= {(source, key): failed for key in keys}
+                gathered.answers |= await _standing_in(given, keys, kept, error)
+                continue
+            sound = _answered(source, keys, outcome.reply, outcome.at, gathered.answers)
+            if len(sound) < len(keys):
+                state = ContractBroken.code
+            if outcome.reply.evidence:
+                evidence.append(outcome.reply.evidence)
+            if kept is not None and (given.source.terms.fresh or given.source.terms.stale):
+                await kept.keep(given, sound)
         took = round((ended - sent.started) * 1000, 3)
         items = len(given.items)
-        return answers, Call(source, name, items, sent.people, state, took, tuple(evidence))
+        return Call(source, name, items, sent.people, state, took, tuple(evidence))
 
     async def close(self) -> None:
         """Close every adapter, and what was kept."""
@@ -214,8 +220,7 @@ class Gatherer:
             await self._kept.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
+class _Sent(NamedTuple):
     """What a source was asked in a round, and what will come of it: since when, of how many."""
 
     started: float
@@ -230,56 +235,34 @@ async def _give_up(futures: Sequence[asyncio.Future[Outcome]]) -> None:
     await asyncio.wait(futures)
 
 
-async def _part(
-    given: Given, keys: tuple[str, ...], outcome: Outcome, kept: Answers | None
-) -> _Part:
-    """What one call gave for these keys."""
-    source, error = given.source.name, outcome.error
-    if outcome.reply is None:
-        error = error or SourceUnavailable("nothing came")
-        failed = _failed(source, error)
-        answers = {(source, key): failed for key in keys}
-        return _Part(answers | await _standing_in(given, keys, kept, error), error.code)
-    answers = await _answers(given, keys, outcome.reply, kept)
-    sound = all(answer.failure is None for answer in answers.values())
-    return _Part(answers, None if sound else ContractBroken.code, outcome.reply.evidence)
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What one call gave: its answers, the code of its failure, and what proves the exchange."""
-
-    answers: dict[tuple[str, str], Answer]
-    failure: str | None
-    evidence: Mapping[str, str] = field(default_factory=dict)
-
-
-async def _answers(
-    given: Given, keys: Sequence[str], reply: Reply, kept: Answers | None
-) -> dict[tuple[str, str], Answer]:
-    """A reply as answers by source and key; what can be relied on is kept."""
-    source, now = given.source.name, _now()
-    answers: dict[tuple[str, str], Answer] = {}
-    sound: dict[str, Record | None] = {}
+def _answered(
+    source: str,
+    keys: Sequence[str],
+    reply: Reply,
+    at: datetime.datetime,
+    answers: dict[tuple[str, str], Answer],
+) -> dict[str, Record | None]:
+    """Put a reply to the answers by source and key; those of its records that can be relied on."""
+    records, broken = reply.records, reply.broken
     strays = "other-person" in reply.breaches
+    sound: dict[str, Record | None] = {}
     for key in keys:
-        record = reply.records.get(key)
+        record = records.get(key)
         # Where another's record came in the place of one, that is no "there is none".
-        if (strays and record is None) or key in reply.broken:
-            answers[source, key] = _failed(source, ContractBroken("not relied on"))
+        if (strays and record is None) or key in broken:
+            answers[source, key] = _failed(source, ContractBroken("not relied on"), at)
         else:
             sound[key] = record
-            answers[source, key] = _answered(source, record, now, None)
-    terms = given.source.terms
-    if kept is not None and (terms.fresh or terms.stale):
-        await kept.keep(given, sound)
-    return answers
+            answers[source, key] = _answer(source, record, at)
+    return sound
 
 
-def _answered(source: str, record: Record | None, at: datetime.datetime, age: int | None) -> Answer:
+def _answer(
+    source: str, record: Record | None, at: datetime.datetime, age: int | None = None
+) -> Answer:
     if record is None:
-        return Answer(source, State.ABSENT, {}, None, at, cache_age=age)
-    return Answer(source, State.KNOWN, record.values, record.as_of, at, cache_age=age)
+        return Answer(source, State.ABSENT, {}, None, at, None, age)
+    return Answer(source, State.KNOWN, record.values, record.as_of, at, None, age)
 
 
 async def _fresh(
@@ -300,9 +283,7 @@ async def _fresh_of(given: Given, keys: Sequence[str], kept: Answers) -> dict[st
     if within is None:
         return {}
     found = await kept.find(given, keys, within)
-    return {
-        key: _answered(source, entry.record, entry.at, entry.age) for key, entry in found.items()
-    }
+    return {key: _answer(source, entry.record, entry.at, entry.age) for key, entry in found.items()}
 
 
 async def _standing_in(
@@ -330,9 +311,9 @@ async def _standing_in(
     }
 
 
-def _failed(source: str, error: SourceError) -> Answer:
+def _failed(source: str, error: SourceError, at: datetime.datetime) -> Answer:
     failure = Failure(error.code, error.retry_after)
-    return Answer(source, State.UNAVAILABLE, {}, None, _now(), failure)
+    return Answer(source, State.UNAVAILABLE, {}, None, at, failure)
 
 
 def _now() -> datetime.datetime:

@@ -12,6 +12,7 @@ import logging
 import re
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -61,15 +62,15 @@ class Endpoint:
     async def __call__(self, request: Request) -> Response:
         """Answer one HTTP request."""
         started = time.perf_counter()
-        media = _media_type(request.headers.get("accept"))
+        said = _headers(request)
+        media = _media_type(said.get("accept"))
         if media is None:
             return Response(f"only {GRAPHQL_RESPONSE} and {JSON} are served\n", 406)
         headers: dict[str, str] = {}
         try:
-            body, status, outcome = await self._answer(request), 200, "answered"
+            body, status, outcome = await self._answer(request, said), 200, "answered"
         except TokenRefused as found:
-            sent = request.headers.get("authorization")
-            headers["WWW-Authenticate"] = self.identity.challenge(found, sent)
+            headers["WWW-Authenticate"] = self.identity.challenge(found, said.get("authorization"))
             refusal = [error("UNAUTHENTICATED", f"the token is refused: {found}")]
             body, status, outcome = _failed(refusal)
         except LogUnavailable:
@@ -88,20 +89,21 @@ class Endpoint:
             body, status, outcome = _failed([error("INTERNAL", "the hub failed to answer")])
         if media == JSON and outcome not in STATUS_SHOWN:
             status = 200
-        _OPERATIONS.labels(outcome).inc()
+        _ended(outcome).inc()
         _SECONDS.observe(time.perf_counter() - started)
         headers |= {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
         return Response(body, status, headers, f"{media}; charset=utf-8")
 
-    async def _answer(self, request: Request) -> bytes:
+    async def _answer(self, request: Request, said: Mapping[str, str]) -> bytes:
         caller = await self.identity.caller(presented(request))
         if request.method == "HEAD":
             raise _NotGraphQL("METHOD_NOT_ALLOWED", "send GET or POST", 405, {"Allow": "GET, POST"})
         if request.method == "GET":
             parameters = _query_parameters(request)
         else:
-            parameters = await _body_parameters(request, self.hub.limits.body_bytes)
-        asked = _request(request, parameters)
+            kind = said.get("content-type", "")
+            parameters = await _body_parameters(request, kind, self.hub.limits.body_bytes)
+        asked = _request(said, parameters, by_url=request.method == "GET")
         return await answer(self.hub, caller, asked, _encode)
 
 
@@ -118,14 +120,24 @@ class _NotGraphQL(Exception):
         self.headers = dict(headers or {})
 
 
+_ended = lru_cache(_OPERATIONS.labels)
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """The headers by their names in small letters; of one that is sent twice, the first."""
+    sent = reversed(request.scope["headers"])
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in sent}
+
+
 def presented(request: Request) -> Presented:
     """What a request says of who makes it. Raises TokenRefused."""
-    sent = request.headers.getlist("authorization")
+    headers = request.scope["headers"]
+    sent = [value for name, value in headers if name == b"authorization"]
     if len(sent) > 1:
         raise TokenRefused("`Authorization` is sent more than once")
     return Presented(
-        authorization=sent[0] if sent else None,
-        proofs=tuple(request.headers.getlist("dpop")),
+        authorization=sent[0].decode("latin-1") if sent else None,
+        proofs=tuple(value.decode("latin-1") for name, value in headers if name == b"dpop"),
         method=request.method,
         address=None if request.client is None else request.client.host,
     )
@@ -160,6 +172,7 @@ def _call(call: Call) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=256)
 def _media_type(accept: str | None) -> str | None:
     """The media type to answer in: the one the client weighs most, None where it takes neither."""
     if not accept:
@@ -195,12 +208,16 @@ def _query_parameters(request: Request) -> dict[str, Any]:
     return found
 
 
-async def _body_parameters(request: Request, most: int) -> dict[str, Any]:
-    kind, *parameters = (
-        part.strip().lower() for part in request.headers.get("content-type", "").split(";")
-    )
+@lru_cache(maxsize=256)
+def _is_json(content_type: str) -> bool:
+    """Whether a body is said to be JSON in UTF-8."""
+    kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
     charsets = [part.removeprefix("charset=") for part in parameters if part.startswith("charset=")]
-    if kind != JSON or any(charset.strip('"') not in ("utf-8", "utf8") for charset in charsets):
+    return kind == JSON and all(charset.strip('"') in ("utf-8", "utf8") for charset in charsets)
+
+
+async def _body_parameters(request: Request, content_type: str, most: int) -> dict[str, Any]:
+    if not _is_json(content_type):
         message = f"the body must be `{JSON}` in UTF-8, as `Content-Type` says"
         raise _NotGraphQL("BAD_REQUEST", message, 415)
     body = bytearray()
@@ -225,15 +242,19 @@ async def _body_parameters(request: Request, most: int) -> dict[str, Any]:
     return parsed
 
 
-def _json(text: str) -> Any:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise _NotGraphQL("BAD_REQUEST", "a JSON object has the same key twice", 400)
-        return found
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _NotGraphQL("BAD_REQUEST", "a JSON object has the same key twice", 400)
+    return found
 
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once)
+
+
+def _json(text: str) -> Any:
     try:
-        parsed = json.loads(text, object_pairs_hook=once)
+        parsed = _DECODER.decode(text)
         if _SURROGATE.search(text):
             json.dumps(parsed, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as found:
@@ -253,7 +274,7 @@ def _hash(extensions: Mapping[str, Any]) -> str | None:
     return found.lower()
 
 
-def _request(request: Request, given: Mapping[str, Any]) -> Asked:
+def _request(headers: Mapping[str, str], given: Mapping[str, Any], *, by_url: bool) -> Asked:
     query, variables = given.get("query"), given.get("variables")
     name, extensions = given.get("operationName"), given.get("extensions")
     if variables is not None and not isinstance(variables, dict):
@@ -265,16 +286,16 @@ def _request(request: Request, given: Mapping[str, Any]) -> Asked:
     sha256 = _hash(extensions or {})
     if not isinstance(query, str | None) or not (query or sha256):
         raise _NotGraphQL("BAD_REQUEST", "`query` must hold the document, as text", 400)
-    on_denied = request.headers.get("hub-on-denied", "refuse")
+    on_denied = headers.get("hub-on-denied", "refuse")
     if on_denied not in ("refuse", "withhold"):
         raise refused("BAD_REQUEST", "`Hub-On-Denied` is `refuse` or `withhold`")
     return Asked(
         sent=Sent(query or None, sha256),
         variables=variables or {},
         operation_name=name or None,
-        purpose=request.headers.get("hub-purpose"),
-        cases=request.headers.get("hub-case"),
-        reason=unquote(request.headers.get("hub-reason", "")).strip()[:MOST_REASON],
+        purpose=headers.get("hub-purpose"),
+        cases=headers.get("hub-case"),
+        reason=unquote(headers.get("hub-reason", "")).strip()[:MOST_REASON],
         withhold=on_denied == "withhold",
-        by_url=request.method == "GET",
+        by_url=by_url,
     )

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from joserfc.jwk import KeySet
+
 from authz.caller import Actor, Caller
 from hub.config import Issuer
 from hub.dpop import ALGORITHMS, Proofs, bound_to
@@ -39,13 +41,15 @@ class Presented:
 
 @dataclass(frozen=True, slots=True)
 class _Verified:
-    """What a token says that was verified with a key, until it `expires` (seconds since 1970)."""
+    """What a token says that was verified, until it `expires` (seconds since 1970).
+
+    `keys` are those its issuer had then, where they were kept.
+    """
 
     caller: Caller
     thumbprint: str | None
     issuer: Issuer
-    kid: str
-    key: Any
+    keys: KeySet | None
     expires: float
 
 
@@ -94,7 +98,7 @@ class Identity:
         return caller
 
     async def _token(self, token: str) -> _Verified:
-        """What a token says, verified now, or before with the key that its issuer still has.
+        """What a token says, verified now, or before by the keys that its issuer still has.
 
         Raises TokenRefused.
         """
@@ -103,7 +107,8 @@ class Identity:
         if (
             known is not None
             and time.time() < known.expires
-            and await self._keys.find(known.issuer, known.kid) is known.key
+            and known.keys is not None
+            and self._keys.kept(known.issuer) is known.keys
         ):
             self._verified.move_to_end(digest)
             return known
@@ -127,7 +132,8 @@ class Identity:
         key = await self._keys.find(issuer, header["kid"])
         claims = verified(token, key, issuer.algorithms)
         caller = _caller(claims, issuer)
-        return _Verified(caller, bound_to(claims), issuer, header["kid"], key, claims["exp"])
+        keys = self._keys.kept(issuer)
+        return _Verified(caller, bound_to(claims), issuer, keys, claims["exp"])
 
     def challenge(self, refused: TokenRefused, authorization: str | None) -> str:
         """What `WWW-Authenticate` answers to a refusal (RFC 6750, RFC 9449 section 7.1)."""

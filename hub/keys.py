@@ -56,6 +56,7 @@ class KeySets:
     def __init__(self, refetch_after: float) -> None:
         self._cache = SimpleMemoryCache()
         self._refetch_after = refetch_after
+        self._kept: dict[str, tuple[KeySet, float]] = {}
         self._fetched: dict[str, float] = {}
         self._fetching: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._client = httpx.AsyncClient(
@@ -78,7 +79,13 @@ class KeySets:
         if known is None or (_by_id(known, kid) is None and self._may_fetch(issuer)):
             known = await self._read(issuer)
             await self._cache.set(issuer.issuer, known, ttl=KEYS_KEPT)
+            self._kept[issuer.issuer] = (known, monotonic() + KEYS_KEPT)
         return known
+
+    def kept(self, issuer: Issuer) -> KeySet | None:
+        """The keys last read of an issuer, while they are kept: another object once read anew."""
+        keys, until = self._kept.get(issuer.issuer, (None, 0.0))
+        return keys if monotonic() < until else None
 
     def _may_fetch(self, issuer: Issuer) -> bool:
         last = self._fetched.get(issuer.issuer)

@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from prometheus_client import Counter
 
@@ -86,6 +87,7 @@ class Places:
             _log.warning("a person's tokens are in use from two places", extra=facts)
 
 
+@lru_cache(maxsize=4_096)
 def _place(address: str) -> str:
     try:
         found = ipaddress.ip_address(address.partition("%")[0])

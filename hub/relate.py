@@ -11,7 +11,7 @@ import datetime
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from authz.caller import Caller
@@ -272,7 +272,7 @@ async def _cases(
             found.append(facts)
             relation.cases[reference] = facts.applicant
             if answer is not None:
-                relation.known[catalogue.cases, reference] = replace(answer, values={})
+                relation.known[catalogue.cases, reference] = answer._replace(values={})
         else:
             relation.unreached[reference] = rule or "the case names no household"
             if reference in relating.named_cases:
@@ -326,7 +326,7 @@ async def _recipients(
     for key, asked in sent.items():
         answer = gathered.answers[catalogue.identity, asked]
         if answer.state is State.KNOWN and asked == key:
-            relation.known[catalogue.identity, key] = replace(answer, values={})
+            relation.known[catalogue.identity, key] = answer._replace(values={})
             facts[key] = _recipient_facts(catalogue, answer)
             relation.likeness[key] = _likeness(needed.likeness, answer)
     return facts

@@ -13,10 +13,12 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
+import operator
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from prometheus_client import Counter, Histogram
 
@@ -41,6 +43,9 @@ _SECONDS = Histogram("hub_source_seconds", "Seconds a call to a source took", ["
 _BREACHES = Counter("hub_source_breaches", "Breaches of contract by kind", ["source", "kind"])
 
 
+_NAME = operator.attrgetter("name")
+
+
 @dataclass
 class SourceHealth:
     """How a source answered last."""
@@ -49,13 +54,16 @@ class SourceHealth:
     last_answered: datetime.datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a question: a reply or an error; `ended` is on `time.perf_counter`'s clock."""
+class Outcome(NamedTuple):
+    """What came of a question, and when (UTC): a reply or an error.
+
+    `ended` is on the clock of `time.perf_counter`.
+    """
 
     reply: Reply | None
     error: SourceError | None
     ended: float
+    at: datetime.datetime
 
 
 @dataclass(eq=False, slots=True)
@@ -82,6 +90,8 @@ class Together:
         self._source = source
         self._guard = guard
         self._told = None if told is None else tuple(sorted(told))
+        self._counted = _CALLS.labels(source.name, "OK")
+        self._timed = _SECONDS.labels(source.name)
         self._gathering: dict[_Likeness, _Batch] = {}
         self._asking: dict[_Likeness, list[_Batch]] = {}
         self.health = SourceHealth()
@@ -124,9 +134,9 @@ class Together:
         return (
             join,
             question.subject,
-            tuple([item.name for item in question.items]),
+            tuple(map(_NAME, question.items)),
             context.purpose,
-            tuple([getattr(context, name) for name in self._told or ()]),
+            tuple([getattr(context, name) for name in self._told]) if self._told else (),
         )
 
     def _send_batch(self, alike: _Likeness, batch: _Batch) -> None:
@@ -208,28 +218,32 @@ class Together:
             if isinstance(error, ContractBroken):
                 _BREACHES.labels(name, "answer").inc()
             _CALLS.labels(name, error.code).inc()
-            _SECONDS.labels(name).observe(ended - started)
-            return Outcome(None, error, ended)
-        ended = time.perf_counter()
+            self._timed.observe(ended - started)
+            return Outcome(None, error, ended, _now())
+        ended, now = time.perf_counter(), _now()
         self.health.state = Health.UP
-        self.health.last_answered = datetime.datetime.now(datetime.UTC)
+        self.health.last_answered = now
         _breaches(name, reply.breaches)
         mixed_up = "other-person" in reply.breaches and len(reply.records) < len(question.keys)
         sound = not reply.broken and not mixed_up
-        _CALLS.labels(name, "OK" if sound else ContractBroken.code).inc()
-        _SECONDS.labels(name).observe(ended - started)
-        return Outcome(reply, None, ended)
+        (self._counted if sound else _CALLS.labels(name, ContractBroken.code)).inc()
+        self._timed.observe(ended - started)
+        return Outcome(reply, None, ended, now)
 
     async def close(self) -> None:
         """Close the adapter."""
         await self._guard.close()
 
 
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
 def _too_late(waiting: asyncio.Future[Outcome]) -> None:
     """Tell whoever waits that the operation has no time left."""
     if not waiting.done():
         error = SourceTimeout("the operation has no time left for the source")
-        waiting.set_result(Outcome(None, error, time.perf_counter()))
+        waiting.set_result(Outcome(None, error, time.perf_counter(), _now()))
 
 
 def _given_up(batch: _Batch, outcome: asyncio.Future[Outcome]) -> None:
@@ -262,7 +276,7 @@ def _settled(
         return False
     broken = reply.broken.intersection(question.keys) if reply.broken else reply.broken
     part = Reply(own, {}, reply.evidence, broken)
-    waiting.set_result(Outcome(part, None, outcome.ended))
+    waiting.set_result(outcome._replace(reply=part))
     return True
 
 

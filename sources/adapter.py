@@ -12,8 +12,8 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from sources.declaration import Item, Source, Subject
 from sources.fault import Fault
@@ -62,8 +62,7 @@ class ContractBroken(SourceError):
     code = "SOURCE_CONTRACT"
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What an agency may be told about why it is asked; nothing of it is a recipient's.
 
     `user` is the official who asks. Of `deadline`, on the event loop's clock, it is told nothing.
@@ -77,8 +76,7 @@ class Context:
     deadline: float = math.inf
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """Everything asked of one source in one call: these items of these people, or cases."""
 
     subject: Subject
@@ -87,8 +85,7 @@ class Question:
     context: Context
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """What a source holds on one key.
 
     `values` maps an item's key to its value, a list's key to its rows (one mapping of column to
@@ -109,8 +106,7 @@ class _Broken:
 BROKEN = _Broken()
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A source's answer: a record for each key it knows, and its breaches of contract by kind.
 
     `evidence` is what the protocol gives to prove the exchange by; the query log keeps it.
@@ -118,8 +114,8 @@ class Reply:
     """
 
     records: Mapping[str, Record]
-    breaches: Mapping[str, int] = field(default_factory=dict)
-    evidence: Mapping[str, str] = field(default_factory=dict)
+    breaches: Mapping[str, int] = MappingProxyType({})
+    evidence: Mapping[str, str] = MappingProxyType({})
     broken: frozenset[str] = frozenset()
 
 

@@ -206,8 +206,8 @@ class FileAdapter:
             raw |= {lists[name][0].wire[0]: found.get(key, []) for name, found in rows.items()}
             records.add(key, None, raw)
         reply = records.reply()
-        dated = {key: replace(record, as_of=day) for key, record in reply.records.items()}
-        return replace(reply, records=dated)
+        dated = {key: record._replace(as_of=day) for key, record in reply.records.items()}
+        return reply._replace(records=dated)
 
     def _delivered(self, deliveries: Sequence[People | Rows]) -> datetime.date:
         """The newest date of which all of these were delivered. Raises SourceUnavailable."""

@@ -146,8 +146,10 @@ async def meet(allowed: Allowances, about: About, released: Released) -> None:
         return
     demanded = purpose.obligations
     broken = purpose.relation == "break-glass"
+    if not (demanded.notice or demanded.review_days or broken):
+        return
     people = released.by_person
-    if not people or not (demanded.notice or demanded.review_days or broken):
+    if not people:
         return
     items = set().union(*people.values())
     async with ledger.changing() as connection:

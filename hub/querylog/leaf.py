@@ -28,7 +28,11 @@ _OPTIONS = (
 # What orjson may write otherwise than RFC 8785: a number with a fraction or an exponent (text ends
 # with a quotation mark, a number does not), and the order of keys beyond U+FFFF, which RFC 8785
 # sorts by UTF-16 units.
-_FRACTION = re.compile(rb"[.eE][-+]?\d+[,}\]]")
+_FRACTION = re.compile(rb"[.eE][-+]?\d+\Z")
+_NUMBER_BYTES = 32
+"""More than a number takes with its fraction and exponent."""
+# Where numbers may end, all digits and all that follows a number look alike.
+_ENDS = bytes.maketrans(b"123456789}]", b"000000000,,")
 _BEYOND = re.compile(rb"[\xf0-\xf4]")
 
 
@@ -38,9 +42,20 @@ def canonical(details: Mapping[str, Any]) -> bytes:
     Fractions are written too, but slowly. Raises TypeError or ValueError for anything else.
     """
     written = orjson.dumps(details, option=_OPTIONS)
-    if _FRACTION.search(written) or not (written.isascii() or _BEYOND.search(written) is None):
+    if _has_fraction(written) or not (written.isascii() or _BEYOND.search(written) is None):
         return rfc8785.dumps(dict(details))
     return written
+
+
+def _has_fraction(written: bytes) -> bool:
+    """Whether there may be a number that is not whole; of text, ends alone are looked at."""
+    alike = written.translate(_ENDS)
+    end = alike.find(b"0,") + 1
+    while end:
+        if _FRACTION.search(written, max(end - _NUMBER_BYTES, 0), end):
+            return True
+        end = alike.find(b"0,", end) + 1
+    return False
 
 
 def commitment(salt: bytes, details: bytes) -> bytes:

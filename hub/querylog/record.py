@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
@@ -327,14 +328,25 @@ class Entry:
         await self._log.store.append(self._record(kind, facts), self._keep)
 
     def _record(self, kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+        took = time.perf_counter() - self._started
+        return {
+            **self._repeated,
+            "kind": kind,
+            "at": _now(),
+            "cases": self.cases,
+            "durationMicroseconds": int(took * 1_000_000),
+            **self.facts,
+            **facts,
+        }
+
+    @cached_property
+    def _repeated(self) -> dict[str, Any]:
+        """What every record of the operation says."""
         because, purpose = self._because, self._because.purpose
         name = because.plan.operation.name
         label = name.value if name is not None and not _LONG_NUMBER.search(name.value) else None
-        took = time.perf_counter() - self._started
         return {
             "operation": self.operation,
-            "kind": kind,
-            "at": _now(),
             "hub": self._log.store.run,
             "person": because.caller.person,
             "issuer": because.caller.issuer,
@@ -347,11 +359,7 @@ class Entry:
             "legalBasis": purpose.legal_basis.text if purpose else None,
             "reason": because.reason or None,
             "register": because.register_version,
-            "cases": self.cases,
             "document": {"name": label, "hash": because.plan.document.hash},
-            "durationMicroseconds": int(took * 1_000_000),
-            **self.facts,
-            **facts,
         }
 
 

@@ -10,6 +10,7 @@ import asyncio
 import datetime
 import os
 import secrets
+import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,11 +24,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from hub.querylog import schema
-from hub.querylog.group import Written, write
+from hub.querylog.group import PostgresWriter, SqliteWriter, Writer, Written
 from hub.querylog.index import Row, index_of
 from hub.querylog.leaf import SALT_BYTES, canonical, commitment, leaf
 from hub.querylog.sealing import Keep, KeyOf, NotOpened, Sealing, seal, unseal
-from hub.querylog.tables import DETAILS, DETAILS_KEY, FIRST_RECORD, HEAD, INDEX_ITEMS, LEAF
+from hub.querylog.tables import DETAILS, DETAILS_KEY, FIRST_RECORD, HEAD, LEAF
 
 TIMEOUT = 5.0
 """Seconds after which an append that is not yet durable has failed."""
@@ -67,6 +68,7 @@ class Store:
         self.run = secrets.token_hex(6)
         """Names this hub among those that write to the store."""
         self.engine: AsyncEngine = engine_of(address, self.run)
+        self.into: Writer = _writer_of(self.engine)
         self.sealing = Sealing(sealing_key)
         self._keys: dict[KeyOf, tuple[int, AESGCM]] = {}
         self._making: dict[KeyOf, asyncio.Task[tuple[int, AESGCM]]] = {}
@@ -105,16 +107,20 @@ class Store:
             raise LogUnavailable("the writer of the query log has stopped")
         of = KeyOf(record["at"][:10], keep)
         key = self._keys.get(of)
+        if key is None:
+            making = self._making.get(of)
+            if making is None or making.done():
+                making = self._making[of] = asyncio.create_task(self._key(of))
+            try:
+                key = await asyncio.wait_for(asyncio.shield(making), TIMEOUT)
+            except TimeoutError as error:
+                raise LogUnavailable("the query log gave no key in time") from error
+        durable = self._put(record, keep, key)
+        late = asyncio.get_running_loop().call_later(TIMEOUT, _too_late, durable)
         try:
-            async with asyncio.timeout(TIMEOUT):
-                if key is None:
-                    making = self._making.get(of)
-                    if making is None or making.done():
-                        making = self._making[of] = asyncio.create_task(self._key(of))
-                    key = await asyncio.shield(making)
-                return await self._put(record, keep, key)
-        except TimeoutError as error:
-            raise LogUnavailable("the query log did not commit in time") from error
+            return await durable
+        finally:
+            late.cancel()
 
     def _put(
         self, record: Mapping[str, Any], keep: Keep, key: tuple[int, AESGCM]
@@ -194,9 +200,8 @@ class Store:
         try:
             async with asyncio.timeout(2 * TIMEOUT):
                 await self._withdraw_doubtful()
-                async with self._transaction() as connection:
-                    named = await self._name_items(connection, group)
-                    first = await write(connection, [entry.written for entry in group])
+                named = self._new_items(group)
+                first = await self.into.write([entry.written for entry in group], named)
         except Exception as error:  # noqa: BLE001 - the writer outlives whatever a driver raises
             self._doubtful += group
             for entry in group:
@@ -206,7 +211,7 @@ class Store:
                     entry.durable.set_exception(failure)
             return
         self._size = first + len(group)
-        self._items |= named
+        self._items |= named.keys()
         for place, entry in enumerate(group, start=first):
             if entry.durable.done():
                 self._withdraw(entry)
@@ -228,25 +233,13 @@ class Store:
         """
         return min(self._under_way.values(), default=self._size)
 
-    def _transaction(self) -> Any:
-        """What a group is written in, which commits by itself; see `hub/querylog/group.py`."""
-        if self.engine.dialect.name == "postgresql":
-            return self.engine.execution_options(isolation_level="AUTOCOMMIT").connect()
-        return self.engine.connect()
-
-    async def _name_items(self, connection: AsyncConnection, group: Sequence[_Waiting]) -> set[int]:
-        """Write the members of each set of items that this hub has not yet seen written."""
-        new = {
+    def _new_items(self, group: Sequence[_Waiting]) -> dict[int, tuple[str, ...]]:
+        """The sets of items that this hub has not yet seen written."""
+        return {
             entry.written.row.items: entry.items
             for entry in group
             if entry.written.row.items is not None and entry.written.row.items not in self._items
         }
-        if not new:
-            return set()
-        insert = (postgresql if self.engine.dialect.name == "postgresql" else sqlite).insert
-        rows = [{"items": key, "item": name} for key, names in new.items() for name in names]
-        await connection.execute(insert(INDEX_ITEMS).on_conflict_do_nothing(), rows)
-        return set(new)
 
     async def _withdraw_doubtful(self) -> None:
         """Withdraw what was committed though its commit was told to have failed."""
@@ -330,15 +323,10 @@ class Store:
                 if not rows:
                     return carried
                 waiting = [await self._legacy(orjson.loads(row.body)) for row in rows]
-                async with self.engine.begin() as connection:
-                    gone = sa.delete(FIRST_RECORD).where(FIRST_RECORD.c.seq <= rows[-1].seq)
-                    # Nothing is carried twice: whoever deletes a row is who writes it.
-                    if (await connection.execute(gone)).rowcount != len(rows):
-                        raise LogUnavailable("records of older hubs are carried by another")
-                    await self._name_items(connection, waiting)
-                    await write(connection, [entry.written for entry in waiting])
+                written = [entry.written for entry in waiting]
+                await self.into.write(written, self._new_items(waiting), rows[-1].seq)
                 carried += len(rows)
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
             raise LogUnavailable("the query log cannot be written") from error
 
     async def _legacy(self, record: dict[str, Any]) -> _Waiting:
@@ -356,7 +344,13 @@ class Store:
             self._wake.set()
             await asyncio.wait([self._writer], timeout=TIMEOUT)
             self._writer.cancel()
+        await self.into.close()
         await self.engine.dispose()
+
+
+def _too_late(durable: asyncio.Future[int]) -> None:
+    if not durable.done():
+        durable.set_exception(LogUnavailable("the query log did not commit in time"))
 
 
 def engine_of(address: str, run: str = "") -> AsyncEngine:
@@ -388,6 +382,21 @@ async def opened_keys(connection: AsyncConnection, sealing: Sealing) -> dict[int
             of = KeyOf(row.period, Keep(row.subjects, row.years))
             keys[row.id] = sealing.unwrap(of, row.wrapped)
     return keys
+
+
+def _writer_of(engine: AsyncEngine) -> Writer:
+    """What writes into the store of an engine."""
+    if engine.dialect.name == "postgresql":
+        return PostgresWriter(engine)
+    found: Any = engine.dialect.create_connect_args(engine.url)
+    arguments, options = found
+
+    def make() -> sqlite3.Connection:
+        connection: sqlite3.Connection = sqlite3.connect(*arguments, **options)
+        _durable_sqlite(connection, None)
+        return connection
+
+    return SqliteWriter(make)
 
 
 def _durable_sqlite(connection: Any, _: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import replace
 
 from sources.conformance.setting import CONTEXT, Failed, NotApplicable, Sent, Setting
 from sources.declaration import Item
@@ -83,7 +82,7 @@ async def keeps_operations_apart(setting: Setting) -> None:
     await setting.sent()
     keys = setting.known(100)
     items = setting.items()
-    contexts = [replace(CONTEXT, operation=f"operation-{number}") for number in range(100)]
+    contexts = [CONTEXT._replace(operation=f"operation-{number}") for number in range(100)]
     people = [keys[number % len(keys)] for number in range(100)]
     outcomes = await asyncio.gather(
         *(

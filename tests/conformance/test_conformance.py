@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -115,20 +114,20 @@ class Wrapped:
 class AsksForMore(Wrapped):
     async def ask(self, question: Question) -> Reply:
         items = tuple(item for item in self.source.items if item.subject == question.subject)
-        return await self.good.ask(replace(question, items=items))
+        return await self.good.ask(question._replace(items=items))
 
 
 class AsksEachAlone(Wrapped):
     async def ask(self, question: Question) -> Reply:
         found: dict[str, Record] = {}
         for key in question.keys:
-            found |= (await self.good.ask(replace(question, keys=(key,)))).records
+            found |= (await self.good.ask(question._replace(keys=(key,)))).records
         return Reply(found)
 
 
 class AsksAboutOneMore(Wrapped):
     async def ask(self, question: Question) -> Reply:
-        return await self.good.ask(replace(question, keys=(*question.keys, "820101-1000000")))
+        return await self.good.ask(question._replace(keys=(*question.keys, "820101-1000000")))
 
 
 class TakesFailureForNobody(Wrapped):
@@ -195,8 +194,8 @@ class Blocking(Wrapped):
 
 class SaysNothingOfWhy(Wrapped):
     async def ask(self, question: Question) -> Reply:
-        told = replace(question.context, purpose="", legal_basis="")
-        return await self.good.ask(replace(question, context=told))
+        told = question.context._replace(purpose="", legal_basis="")
+        return await self.good.ask(question._replace(context=told))
 
 
 class MixesOperations(Wrapped):
@@ -205,7 +204,7 @@ class MixesOperations(Wrapped):
     async def ask(self, question: Question) -> Reply:
         context = question.context if self.last is None else self.last.context
         self.last = question
-        return await self.good.ask(replace(question, context=context))
+        return await self.good.ask(question._replace(context=context))
 
 
 class GivesTheFirstToAll(Wrapped):

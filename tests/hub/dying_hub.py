@@ -80,8 +80,8 @@ def dying(death: Death) -> tuple[type[Store], type[Gatherer], Any]:
             death.at("the agencies have answered", context.operation)
             return found
 
-    def dying_write(connection: Any, group: Sequence[Written]) -> int:
-        return _write_sqlite(Dying(connection, group), group)  # type: ignore[arg-type]
+    def dying_write(connection: Any, group: Sequence[Written], *more: Any) -> int:
+        return _write_sqlite(Dying(connection, group), group, *more)  # type: ignore[arg-type]
 
     class Dying:
         """A connection whose commit comes by the step before it."""

@@ -35,7 +35,7 @@ class Proving(Agency):
     evidence: dict[str, str] = field(default_factory=dict)
 
     async def ask(self, question: Question) -> Reply:
-        return replace(await super().ask(question), evidence=self.evidence)
+        return (await super().ask(question))._replace(evidence=self.evidence)
 
 
 @dataclass

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,10 +80,10 @@ async def test_each_caller_and_each_purpose_has_a_budget_of_its_own(
         await budgets.take(source, CONTEXT, 1)
         with pytest.raises(OverBudget, match="`caller`"):
             await budgets.take(source, CONTEXT, 1)
-        await budgets.take(source, replace(CONTEXT, user="official-2"), 1)
+        await budgets.take(source, CONTEXT._replace(user="official-2"), 1)
         with pytest.raises(OverBudget, match="`purpose`"):
-            await budgets.take(source, replace(CONTEXT, user="official-3"), 1)
-        await budgets.take(source, replace(CONTEXT, user="official-3", purpose="audit"), 1)
+            await budgets.take(source, CONTEXT._replace(user="official-3"), 1)
+        await budgets.take(source, CONTEXT._replace(user="official-3", purpose="audit"), 1)
 
 
 async def test_a_restart_does_not_begin_anew_and_other_sources_count_apart(

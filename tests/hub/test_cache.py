@@ -127,7 +127,7 @@ async def test_it_is_found_for_nothing_else(shelf: Shelf, given: Given, other: s
         changed["items"] = given.items[: changed["items"]]
     answers = Answers(shelf, KEY)
     await answers.keep(given, {HANA: RECORD})
-    asked = replace(given, context=replace(CONTEXT, **context), **changed)
+    asked = given._replace(context=CONTEXT._replace(**context), **changed)
     assert await answers.find(asked, [key], WEEK) == {}
 
 
@@ -136,12 +136,12 @@ async def test_what_a_source_is_told_tells_answers_apart_and_nothing_else(
     shelf: Shelf, given: Given, name: str
 ) -> None:
     answers = Answers(shelf, KEY)
-    other = replace(CONTEXT, **{name: "x"})
+    other = CONTEXT._replace(**{name: "x"})
     await answers.keep(given, {HANA: RECORD})
-    assert HANA in await answers.find(replace(given, context=other), [HANA], WEEK)
-    told = replace(given, told=frozenset({name}))
+    assert HANA in await answers.find(given._replace(context=other), [HANA], WEEK)
+    told = given._replace(told=frozenset({name}))
     await answers.keep(told, {HANA: RECORD})
-    assert await answers.find(replace(told, context=other), [HANA], WEEK) == {}
+    assert await answers.find(told._replace(context=other), [HANA], WEEK) == {}
 
 
 async def test_an_item_that_has_become_another_is_not_found(shelf: Shelf, given: Given) -> None:
@@ -150,7 +150,7 @@ async def test_an_item_that_has_become_another_is_not_found(shelf: Shelf, given:
     items = tuple(
         replace(item, type="Float") if item.path == ("pay",) else item for item in given.items
     )
-    assert await answers.find(replace(given, items=items), [HANA], WEEK) == {}
+    assert await answers.find(given._replace(items=items), [HANA], WEEK) == {}
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ async def test_that_there_is_none_serves_briefly(
 async def test_a_source_without_terms_for_it_keeps_nothing(given: Given) -> None:
     terms = given.source.terms.model_copy(update={"stale": None})
     shelf = Memory(10)
-    live = replace(given, source=replace(given.source, terms=terms))
+    live = given._replace(source=replace(given.source, terms=terms))
     await Answers(shelf, KEY).keep(live, {HANA: RECORD})
     assert not shelf._kept
 
@@ -215,7 +215,7 @@ async def test_an_entry_put_under_another_name_is_not_believed(server: Any, give
     answers = Answers(shelf, KEY)
     await answers.keep(given, {HANA: RECORD})
     (name,) = client.keys("*")
-    await answers.keep(given, {"another": replace(RECORD, as_of=None)})
+    await answers.keep(given, {"another": RECORD._replace(as_of=None)})
     (other,) = set(client.keys("*")) - {name}
     client.set(other, client.get(name))
     assert set(await answers.find(given, [HANA, "another"], WEEK)) == {HANA}

@@ -6,7 +6,7 @@ import asyncio
 import datetime
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -154,7 +154,7 @@ async def test_a_person_whom_nobody_asked_about_is_dropped(
     gatherer: Make, catalogue: Catalogue
 ) -> None:
     async def more(question: Question) -> Reply:
-        return await everyone(replace(question, keys=(*question.keys, "other")))
+        return await everyone(question._replace(keys=(*question.keys, "other")))
 
     made = gatherer(tax=Memory(more))
     gathered = await made.round("data 1", asks(catalogue, "tax"), CONTEXT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -174,7 +174,7 @@ async def test_a_broken_value_never_stands_in(world: World) -> None:
 async def test_another_purpose_finds_nothing_to_stand_in(world: World) -> None:
     await world.data(world.ask("tax"))
     world.agencies["tax"].error = DOWN
-    other = replace(CONTEXT, purpose="audit")
+    other = CONTEXT._replace(purpose="audit")
     gathered = await world.data(world.ask("tax"), context=other)
     assert gathered.answers["tax", "a"].state is State.UNAVAILABLE
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -287,13 +286,13 @@ async def test_the_operations_deadline_may_be_nearer(over: Make) -> None:
     asking = over(Agency(hang))
     started = asyncio.get_running_loop().time()
     with pytest.raises(SourceTimeout):
-        await asking.ask(replace(CONTEXT, deadline=started + 0.02))
+        await asking.ask(CONTEXT._replace(deadline=started + 0.02))
     assert asyncio.get_running_loop().time() - started < 0.4
 
 
 async def test_a_call_that_had_little_time_is_no_failure_of_the_source(over: Make) -> None:
     asking = over(Agency(hang), "breaker.failures = 1")
-    near = replace(CONTEXT, deadline=asyncio.get_running_loop().time() + 0.01)
+    near = CONTEXT._replace(deadline=asyncio.get_running_loop().time() + 0.01)
     with pytest.raises(SourceTimeout):
         await asking.ask(near)
     asking.agency.answering = failing(None).answering
@@ -302,7 +301,7 @@ async def test_a_call_that_had_little_time_is_no_failure_of_the_source(over: Mak
 
 async def test_an_operation_whose_time_is_over_asks_nobody(over: Make) -> None:
     asking = over(failing(None))
-    past = replace(CONTEXT, deadline=asyncio.get_running_loop().time() - 1)
+    past = CONTEXT._replace(deadline=asyncio.get_running_loop().time() - 1)
     with pytest.raises(SourceTimeout):
         await asking.ask(past)
 

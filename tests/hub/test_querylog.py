@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,9 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from hub.querylog.group import Written, write
+from hub.querylog.group import PostgresWriter, SqliteWriter, Written
 from hub.querylog.leaf import canonical, commitment, leaf
 from hub.querylog.record import Pseudonyms
 from hub.querylog.sealing import Keep, KeyOf, Sealing, unseal
@@ -117,12 +117,19 @@ class Counted:
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
     seen = Counted([], asyncio.Event())
 
-    async def counting(connection: AsyncConnection, group: Sequence[Written]) -> int:
-        seen.inserts.append(len(group))
-        seen.written.set()
-        return await write(connection, group)
+    for writer in (SqliteWriter, PostgresWriter):
 
-    monkeypatch.setattr("hub.querylog.store.write", counting)
+        async def counting(
+            self: Any,
+            group: Sequence[Written],
+            *more: Any,
+            write: Callable[..., Awaitable[int]] = writer.write,
+        ) -> int:
+            seen.inserts.append(len(group))
+            seen.written.set()
+            return await write(self, group, *more)
+
+        monkeypatch.setattr(writer, "write", counting)
     return seen
 
 

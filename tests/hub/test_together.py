@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +150,8 @@ async def test_no_call_has_more_people_than_a_batch(over: Over) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        {"context": replace(CONTEXT, purpose="livelihood")},
-        {"context": replace(CONTEXT, legal_basis="Livelihood Act, Article 22")},
+        {"context": CONTEXT._replace(purpose="livelihood")},
+        {"context": CONTEXT._replace(legal_basis="Livelihood Act, Article 22")},
         {"items": ("pay", "tax")},
     ],
     ids=["purpose", "legal basis", "items"],
@@ -172,7 +171,7 @@ async def test_who_asks_tells_calls_apart_where_the_agency_is_told(
     over: Over, told: str, apart: bool
 ) -> None:
     asking = await over(more=told)
-    other = replace(CONTEXT, user="official-2", case="C-2", operation="op-2")
+    other = CONTEXT._replace(user="official-2", case="C-2", operation="op-2")
     await asyncio.gather(asking.ask("a"), asking.ask("b", context=other))
     assert sorted(asking.asked) == ([["a"], ["b"]] if apart else [["a", "b"]])
     said = [str(asked.headers) for asked in asking.agency.asked]
@@ -292,7 +291,7 @@ async def test_an_operation_without_time_left_hurries_no_other(over: Over) -> No
         return await answering(question)
 
     asking.adapter.ask = slowly  # type: ignore[method-assign]
-    short = replace(CONTEXT, deadline=asyncio.get_running_loop().time() + 0.05)
+    short = CONTEXT._replace(deadline=asyncio.get_running_loop().time() + 0.05)
     hasty = asyncio.create_task(asking.ask("a", context=short))
     other = asyncio.create_task(asking.ask("b"))
     assert states(await hasty) == {"a": "SOURCE_TIMEOUT"}

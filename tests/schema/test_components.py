@@ -104,7 +104,7 @@ def test_a_source_that_is_down_leaves_no_total_and_names_what_is_missing() -> No
 
 
 def test_what_stands_in_for_a_source_that_is_down_is_shown_and_counts_in_no_total() -> None:
-    parts = income(replace(tax(30_000_000), state=State.STALE, cache_age=60), labour())
+    parts = income(tax(30_000_000)._replace(state=State.STALE, cache_age=60), labour())
     assert earned(parts).amount == 30_000_000
     assert earned(parts).first.answer.state is State.STALE
     (gap,) = parts.gaps["earned"]
@@ -118,7 +118,7 @@ def test_what_stands_in_for_a_source_that_is_down_is_shown_and_counts_in_no_tota
 
 
 def test_a_none_that_stands_in_counts_in_no_total_either() -> None:
-    parts = income(replace(tax(None), state=State.STALE, cache_age=60), labour())
+    parts = income(tax(None)._replace(state=State.STALE, cache_age=60), labour())
     with pytest.raises(NotKnown):
         parts.total(["earned"])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -461,7 +460,7 @@ async def test_the_official_is_told_where_that_is_declared(tmp_path: Path) -> No
     table = TABLE + 'context = { user = "X-User", case = "X-Case" }'
     async with asking(tmp_path, "rest", table, FOUND) as agency:
         await agency.ask()
-        await agency.ask(context=replace(CONTEXT, user="", case=""))
+        await agency.ask(context=CONTEXT._replace(user="", case=""))
         first, second = agency.agency.asked
     assert (first.headers["x-user"], first.headers["x-case"]) == ("official-7", "C-1")
     assert not {"x-user", "x-case"} & second.headers.keys()

@@ -8,7 +8,6 @@ import gzip
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +179,7 @@ async def test_the_agency_is_told_why_it_is_asked(over: Opener) -> None:
 
 async def test_a_question_without_a_case_sends_no_empty_header(over: Opener) -> None:
     asking = await over(found())
-    await asking.ask(context=replace(CONTEXT, case=""))
+    await asking.ask(context=CONTEXT._replace(case=""))
     assert "x-case" not in asking.agency.asked[0].headers
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,7 +55,7 @@ async def test_every_message_has_an_id_of_its_own(tmp_path: Path) -> None:
 async def test_what_is_not_known_or_not_declared_is_not_said(tmp_path: Path) -> None:
     table = TABLE.replace('user = "KR"\n', "")
     async with asking(tmp_path, "xroad", table, FOUND) as agency:
-        await agency.ask(context=replace(CONTEXT, case=""))
+        await agency.ask(context=CONTEXT._replace(case=""))
         (asked,) = agency.agency.asked
     assert "x-road-userid" not in asked.headers
     assert "x-road-issue" not in asked.headers
