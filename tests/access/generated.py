@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -62,6 +63,25 @@ def operations(sdl: str) -> st.SearchStrategy[DocumentNode]:
     return queries(
         unselected(sdl), fields=["recipient"], allow_null=False, allow_x00=False, print_ast=asked
     )
+
+
+def parts(document: DocumentNode) -> Iterator[FieldNode]:
+    """What an operation asks of its recipient, field by field."""
+    (recipient,) = selections_of(document)
+    assert isinstance(recipient, FieldNode)
+    assert recipient.selection_set is not None
+    for node in recipient.selection_set.selections:
+        assert isinstance(node, FieldNode)
+        yield node
+
+
+def composed(chance: random.Random, found: Sequence[FieldNode], most: int) -> DocumentNode:
+    """An operation of some of these fields of a recipient, each field once."""
+    chosen = chance.sample(found, chance.randint(1, most))
+    once = {node.name.value: node for node in chosen}
+    inner = SelectionSetNode(selections=tuple(once.values()))
+    recipient = FieldNode(name=_name("recipient"), selection_set=inner)
+    return DocumentNode(definitions=(_operation("Plain", (recipient,)),))
 
 
 def unselected(sdl: str) -> str:

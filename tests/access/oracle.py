@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from graphql import (
@@ -214,7 +215,7 @@ class Oracle:
             items = self.schema.catalogue.items.values()
             kept = {one.name for one in items if one.source in entry["sources"]}
             hidden |= self.truth.distinctive(kept, keys_kept) - set(keys)
-        found = {value for value in hidden if occurs(value, text)}
+        found = occurring(hidden, text)
         assert not found, f"values of denied items are in the answer: {found}"
         caller = exchange.records[0]
         public = {caller["person"], caller["office"], *reading.cases()}
@@ -222,7 +223,7 @@ class Oracle:
         personal = self.truth.distinctive(everything, keys) | set(reading.people())
         personal = {value for value in personal - public if not _is_of_an_office(value)}
         logged = json.dumps(exchange.records, ensure_ascii=False)
-        found = {value for value in personal if occurs(value, logged)}
+        found = occurring(personal, logged)
         assert not found, f"personal values are in the log: {found}"
         self.personal |= personal
 
@@ -240,12 +241,19 @@ def _is_of_an_office(value: Any) -> bool:
     return isinstance(value, str) and value.startswith(("office-", "official-"))
 
 
-def occurs(value: Any, text: str) -> bool:
-    """Whether a distinctive value stands in a text."""
-    if isinstance(value, str):
-        return value in text
-    # Not within a hash, an id or a fraction, whose digits mean nothing.
-    return re.search(rf"(?<![\w.-]){value}(?![\w.-])", text) is not None
+_NUMBER = re.compile(r"(?<![\w.-])\d+(?![\w.-])")
+"""Not within a hash, an id or a fraction, whose digits mean nothing."""
+_parsed = lru_cache(parse)
+
+
+def occurring(values: Collection[Any], text: str) -> set[Any]:
+    """Those of these distinctive values that stand in a text."""
+    numbers = set(_NUMBER.findall(text))
+    return {
+        value
+        for value in values
+        if (value in text if isinstance(value, str) else str(value) in numbers)
+    }
 
 
 class _Reading:
@@ -255,7 +263,7 @@ class _Reading:
         self._oracle = oracle
         self._schema = oracle.schema
         self._exchange = exchange
-        document: DocumentNode = parse(exchange.document)
+        document: DocumentNode = _parsed(exchange.document)
         self._fragments = {
             node.name.value: node
             for node in document.definitions

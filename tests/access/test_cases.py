@@ -11,7 +11,7 @@ import pytest
 from hub.app import Plans
 from hub.errors import CODES
 from tests.access.cases import Asker, Case, read_callers, read_cases
-from tests.access.oracle import Oracle, occurs
+from tests.access.oracle import Oracle, occurring
 from tests.access.transcript import Exchange, Transcript
 from tests.access.world import World
 from tests.demo import Demo
@@ -185,9 +185,8 @@ def test_no_metric_and_no_error_text_says_anything_personal(asked: Asked, oracle
         oracle.judge(exchange)
     metrics, errors = asked.metrics, asked.transcript.new_errors()
     assert oracle.personal
-    for value in oracle.personal:
-        assert not occurs(value, metrics), f"in the metrics: {value}"
-        assert not occurs(value, errors), f"on standard error: {value}"
+    assert not occurring(oracle.personal, metrics), "in the metrics"
+    assert not occurring(oracle.personal, errors), "on standard error"
 
 
 def test_out_of_reach_is_one_and_the_same_answer_whatever_the_reason(asked: Asked) -> None:

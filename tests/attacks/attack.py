@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from tests.access.oracle import Oracle, occurs
+from tests.access.oracle import Oracle, occurring
 from tests.access.transcript import SOURCES, Exchange, Transcript
 from tests.access.truth import Truth
 from tests.demo import Demo
@@ -116,7 +116,7 @@ class Attack:
         self, allowed: set[str], keys: list[str], told: set[Any], text: str, where: str
     ) -> None:
         hidden = _hidden(self.oracle.truth, frozenset(allowed), tuple(keys)) - told
-        found = {value for value in hidden if str(value) in text and occurs(value, text)}
+        found = occurring(hidden, text)
         assert not found, f"in {where}: {found}"
 
     def asked(self, source: str) -> int:

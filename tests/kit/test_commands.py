@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
+from subprocess import CompletedProcess
+from unittest.mock import patch
 
 import pytest
 
 from hub.kit.scaffold import New, write_declaration
 from hub.kit.sources import Workplace, check
+from tests import command
 
 REPOSITORY = Path(__file__).parents[2]
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Run = Callable[..., CompletedProcess[str]]
 
 SETTINGS = """\
 # Kept as it is.
@@ -51,23 +54,21 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hub(project: Path) -> Run:
     """Runs `hub` in the folder."""
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "hub.cli", *arguments]
-        return subprocess.run(
-            command, cwd=project, capture_output=True, text=True, check=False, timeout=120
-        )
+    def run(*arguments: str) -> CompletedProcess[str]:
+        with chdir(project), patch.dict(os.environ):
+            return command.hub(*arguments)
 
     return run
 
 
 @pytest.fixture(scope="module")
-def pension(hub: Run) -> subprocess.CompletedProcess[str]:
+def pension(hub: Run) -> CompletedProcess[str]:
     """The source `pension`, just made."""
     return hub("source", "new", "pension", "--agency", "National Pension Service")
 
 
 def test_a_new_source_is_written_with_its_fixture_and_its_line(
-    project: Path, pension: subprocess.CompletedProcess[str]
+    project: Path, pension: CompletedProcess[str]
 ) -> None:
     assert (pension.returncode, pension.stderr) == (0, "")
     assert pension.stdout.splitlines() == [
