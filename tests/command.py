@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 from contextlib import redirect_stderr, redirect_stdout
 from subprocess import CompletedProcess
+from unittest.mock import patch
 
 from hub.cli import main
+from tests.demo import Demo
 
 
 def hub(*arguments: str) -> CompletedProcess[str]:
@@ -15,3 +18,13 @@ def hub(*arguments: str) -> CompletedProcess[str]:
     with redirect_stdout(output), redirect_stderr(errors):
         code = main(arguments)
     return CompletedProcess(arguments, code, output.getvalue(), errors.getvalue())
+
+
+def beside(demo: Demo, *arguments: str) -> CompletedProcess[str]:
+    """Run `hub` beside a demo's hub, with the log and the keys that it has."""
+    keys = {
+        f"HUB_LOG_{name.upper()}_KEY": str(demo.folder / "keys" / f"{name}.key")
+        for name in ("pseudonym", "sealing", "signing")
+    }
+    with patch.dict(os.environ, {"HUB_LOG_STORE": demo.info["log"]["store"], **keys}):
+        return hub(*arguments)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import httpx
@@ -18,6 +16,7 @@ import pytest
 
 from sources.simulator.access import read_access
 from tests.access.world import World
+from tests.command import beside
 from tests.demo import Answer, Demo
 
 OPEN = (
@@ -272,20 +271,9 @@ def test_an_opening_for_nobody_looks_like_any_other(glass: Demo) -> None:
     assert ask(glass, OPEN, id="no such; id", reason=REASONS[5]).codes == ["BAD_VARIABLES"]
 
 
-def notices(demo: Demo, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `hub notices` beside the hub, with the settings that the demo has."""
-    keys = demo.folder / "keys"
-    environment = {
-        **os.environ,
-        "HUB_LOG_STORE": demo.info["log"]["store"],
-        **{
-            f"HUB_LOG_{path.stem.upper()}_KEY": str(path)
-            for path in keys.glob("*.key")
-            if path.stem in ("pseudonym", "sealing", "signing")
-        },
-    }
-    command = [sys.executable, "-m", "hub.cli", "notices", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+def notices(demo: Demo, *arguments: str) -> CompletedProcess[str]:
+    """Run `hub notices` beside the hub."""
+    return beside(demo, "notices", *arguments)
 
 
 def test_notices_are_counted_and_written_once_for_whoever_sends_them(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
+from tests.command import beside
 from tests.demo import Demo
 
 SEEN = (
@@ -31,15 +30,9 @@ def shown(demo: Demo) -> list[dict[str, Any]]:
     return found
 
 
-def command(demo: Demo, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `hub corrections` beside the hub, with the settings that the demo has."""
-    keys = {
-        f"HUB_LOG_{name.upper()}_KEY": str(demo.folder / "keys" / f"{name}.key")
-        for name in ("pseudonym", "sealing", "signing")
-    }
-    environment = {**os.environ, "HUB_LOG_STORE": demo.info["log"]["store"], **keys}
-    called = [sys.executable, "-m", "hub.cli", "corrections", *arguments]
-    return subprocess.run(called, capture_output=True, text=True, env=environment, check=False)
+def command(demo: Demo, *arguments: str) -> CompletedProcess[str]:
+    """Run `hub corrections` beside the hub."""
+    return beside(demo, "corrections", *arguments)
 
 
 def test_a_ticket_goes_to_its_source_and_is_shown_until_the_source_has_answered(

@@ -126,25 +126,10 @@ def test_access_that_rests_on_a_failing_register_is_refused(faulty: Demo) -> Non
     assert (answer.status, answer.codes) == (503, ["SOURCE_UNAVAILABLE"])
 
 
-def test_a_stopped_agency_is_missed_and_comes_back(start_demo: Callable[..., Demo]) -> None:
-    demo = start_demo()
-    pid = agency_pid(demo, "tax")
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        answer = ask(demo)
-        assert answer.body["data"]["recipient"]["tax"] is None
-        assert [error["code"] for error in tax_errors(answer)] == ["SOURCE_TIMEOUT"]
-        assert answer.body["data"]["recipient"]["identity"]["name"]
-    finally:
-        os.kill(pid, signal.SIGCONT)
-    deadline = time.monotonic() + 10
-    while ask(demo).body["data"]["recipient"]["tax"] is None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert ask(demo).body["data"]["recipient"]["tax"] is not None
-    os.kill(pid, signal.SIGKILL)
-    answer = ask(demo)
-    assert answer.body["data"]["recipient"]["tax"] is None
-    assert [error["code"] for error in tax_errors(answer)] == ["SOURCE_UNAVAILABLE"]
+@pytest.fixture(scope="module")
+def losing(start_demo: Callable[..., Demo]) -> Demo:
+    """A demo that loses its agencies for good, one test after another."""
+    return start_demo()
 
 
 def agency_pid(demo: Demo, name: str) -> int:
@@ -155,15 +140,34 @@ def agency_pid(demo: Demo, name: str) -> int:
     pytest.fail(f"no process serves {name}")
 
 
-def test_a_database_that_goes_away_is_missed(start_demo: Callable[..., Demo]) -> None:
-    demo = start_demo()
-    os.kill(agency_pid(demo, "property"), signal.SIGTERM)
+def test_a_database_that_goes_away_is_missed(losing: Demo) -> None:
+    os.kill(agency_pid(losing, "property"), signal.SIGTERM)
     deadline = time.monotonic() + 15
-    answer = ask(demo)
+    answer = ask(losing)
     while answer.body["data"]["recipient"]["property"] and time.monotonic() < deadline:
         time.sleep(0.2)
-        answer = ask(demo)
+        answer = ask(losing)
     found = answer.body["data"]["recipient"]
     assert found["property"] is None
     assert (found["assets"]["total"], found["assets"]["complete"]) == (None, False)
     assert found["tax"]["earnedIncome"] is not None
+
+
+def test_a_stopped_agency_is_missed_and_comes_back(losing: Demo) -> None:
+    pid = agency_pid(losing, "tax")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        answer = ask(losing)
+        assert answer.body["data"]["recipient"]["tax"] is None
+        assert [error["code"] for error in tax_errors(answer)] == ["SOURCE_TIMEOUT"]
+        assert answer.body["data"]["recipient"]["identity"]["name"]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    deadline = time.monotonic() + 10
+    while ask(losing).body["data"]["recipient"]["tax"] is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert ask(losing).body["data"]["recipient"]["tax"] is not None
+    os.kill(pid, signal.SIGKILL)
+    answer = ask(losing)
+    assert answer.body["data"]["recipient"]["tax"] is None
+    assert [error["code"] for error in tax_errors(answer)] == ["SOURCE_UNAVAILABLE"]
