@@ -192,11 +192,12 @@ def put_together(person: Person, prefix: str, kinds: Sequence[str]) -> Parts:
         stale: list[Gap] = []
         for item in person.view.catalogue.at(prefix + kind):
             try:
-                amounts = _amounts(person, item)
+                answer = person.answer(item)
+                amounts = _amounts(person, item, answer)
             except NotKnown as error:
                 missing.append(Gap(item, error))
                 continue
-            if person.answer(item).state is State.STALE:
+            if answer.state is State.STALE:
                 # It is shown and labelled, and counts in no total.
                 stale.append(Gap(item, unavailable(item.source, Failure("SOURCE_STALE"))))
             conditions = person.view.catalogue.condition_items(item)
@@ -206,7 +207,8 @@ def put_together(person: Person, prefix: str, kinds: Sequence[str]) -> Parts:
             elif amounts:
                 whole = sum(amount.amount for amount in amounts)
                 reported.append(Reported(item, whole, amounts[0].answer, person))
-        combined += _ranked(kind, reported, missing)
+        if reported:
+            combined += _ranked(kind, reported, missing)
         if missing or stale:
             gaps[kind] = (*missing, *stale)
     return Parts(person, tuple(combined), gaps, known)
@@ -226,9 +228,8 @@ def _ranked(kind: str, reported: Sequence[Reported], missing: Sequence[Gap]) -> 
             yield Combined(kind, whole, tuple(partial))
 
 
-def _amounts(person: Person, item: Item) -> list[Reported]:
+def _amounts(person: Person, item: Item, answer: Answer) -> list[Reported]:
     """What an item reports: one amount, or one for each row that counts. Raises NotKnown."""
-    answer = person.answer(item)
     if len(item.path) == 1:
         value = person.peek(item)
         return [] if value is None else [Reported(item, value, answer, person)]

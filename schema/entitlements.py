@@ -15,6 +15,7 @@ from schema.means_test_types import Bounds, MissingFact, TestCondition
 from schema.needs import Area, Covered, Derived, covered, needing
 from schema.programme_types import ProgrammeOffered, offered
 from schema.rules import entitlements as ruling
+from schema.rules.assess import Lacking
 from schema.rules.book import the_book, the_book_as_read
 from schema.rules.entitlements import Likelihood
 from schema.view import NotKnown, Person, lists_below
@@ -35,8 +36,23 @@ class Inquiry:
     person: Person
     day: datetime.date
     found: Sequence[ruling.Entitlement]
-    made: dict[tuple[str, str | None], MissingFact] = field(default_factory=dict)
+    keys: Sequence[str]
+    _facts: dict[int, MissingFact] = field(default_factory=dict)
+    _lists: dict[int, list[MissingFact]] = field(default_factory=dict)
     _worth: dict[str, ruling.Entitlement] = field(default_factory=dict)
+
+    def missing(self, found: ruling.Entitlement) -> list[MissingFact]:
+        """What lacks to decide a programme; of many programmes the same facts do."""
+        this = id(found.lacking)
+        if this not in self._lists:
+            self._lists[this] = [self._missing(entry) for entry in found.lacking]
+        return self._lists[this]
+
+    def _missing(self, entry: Lacking) -> MissingFact:
+        this = id(entry)
+        if this not in self._facts:
+            [self._facts[this]] = missing_facts([entry], self.keys)
+        return self._facts[this]
 
     def worth(self, code: str) -> Bounds | None:
         """What a programme is worth, from what that may be worked out from; it is released.
@@ -70,7 +86,6 @@ class EntitlementFound:
 
     inquiry: strawberry.Private[Inquiry]
     found: strawberry.Private[ruling.Entitlement]
-    keys: strawberry.Private[Sequence[str]]
     id: strawberry.ID = covered("The programme's number.")
     programme: ProgrammeOffered = covered("The programme.")
     likelihood: Likelihood = covered(
@@ -85,7 +100,7 @@ class EntitlementFound:
     )
     missing: list[MissingFact] = needing(
         Covered(),
-        lambda self: missing_facts(self.found.lacking, self.keys, self.inquiry.made),
+        lambda self: self.inquiry.missing(self.found),
         "What lacks to decide it.",
     )
     received: bool | None = covered(
@@ -136,16 +151,14 @@ def _entitlements(
     person: Person = self.person
     day = as_of or today()
     found = _found(person, ENTITLEMENTS, day)
-    inquiry = Inquiry(person, day, found)
-    members = person.household or ()
-    keys = [person.key, *(member.key for member in members if member.key != person.key)]
+    others = (member.key for member in person.household or () if member.key != person.key)
+    inquiry, programmes = Inquiry(person, day, found, [person.key, *others]), offered(day.year)
     return [
         EntitlementFound(
             inquiry=inquiry,
             found=one,
-            keys=keys,
             id=strawberry.ID(one.code),
-            programme=offered(day.year)[one.code],
+            programme=programmes[one.code],
             likelihood=one.likelihood,
             ruled=one.ruled,
             means_met=None if one.comparison is None else one.comparison.met,

@@ -114,27 +114,19 @@ def _missing(test: assess.MeansTest) -> list[MissingFact]:
     return missing_facts(test.lacking, [member.key for member in test.facts.members])
 
 
-def missing_facts(
-    lacking: Sequence[assess.Lacking],
-    keys: Sequence[str],
-    made: dict[tuple[str, str | None], MissingFact] | None = None,
-) -> list[MissingFact]:
-    """What lacks, the members by their place among these keys.
-
-    Programmes of one household lack the same facts over and over: those `made` are used again.
-    """
-    known = {} if made is None else made
-    for entry in lacking:
-        if (entry.fact, entry.member) not in known:
-            known[entry.fact, entry.member] = MissingFact(
-                fact=camel(entry.fact),
-                en=entry.en,
-                ko=entry.ko,
-                member=None if entry.member is None else keys.index(entry.member) + 1,
-                why=entry.why,
-                settled_by=list(entry.settled_by),
-            )
-    return [known[entry.fact, entry.member] for entry in lacking]
+def missing_facts(lacking: Sequence[assess.Lacking], keys: Sequence[str]) -> list[MissingFact]:
+    """What lacks, the members by their place among these keys."""
+    return [
+        MissingFact(
+            fact=camel(entry.fact),
+            en=entry.en,
+            ko=entry.ko,
+            member=None if entry.member is None else keys.index(entry.member) + 1,
+            why=entry.why,
+            settled_by=list(entry.settled_by),
+        )
+        for entry in lacking
+    ]
 
 
 def conditions(found: Sequence[assess.Condition]) -> list[TestCondition]:

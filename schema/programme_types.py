@@ -14,6 +14,9 @@ from schema.rules.thresholds import thresholds
 from schema.scalars import Won
 from schema.working_days import today
 
+KEPT = 20
+"""Years of which the list is kept: callers choose them."""
+
 
 @strawberry.type(description="The most recognised income a month at which a benefit is given.")
 class Threshold:
@@ -60,13 +63,13 @@ def listed(year: int | None = None) -> list[ProgrammeOffered]:
     return list(_listed(wanted))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=KEPT)
 def offered(year: int) -> Mapping[str, ProgrammeOffered]:
     """The programmes of the list as they are in any year, by id."""
     return {str(one.id): one for one in _listed(year)}
 
 
-@functools.cache
+@functools.lru_cache(maxsize=KEPT)
 def _listed(year: int) -> tuple[ProgrammeOffered, ...]:
     book = the_book()
     return tuple(

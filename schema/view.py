@@ -144,13 +144,16 @@ class Keyed:
     """Reads the values that sources hold on one key: a person or a case.
 
     Reading for a derived answer (`derivation`), it reads what that may be worked out from, whole,
-    and what it releases is the derived answer and none of the items.
+    and what it releases is the derived answer and none of the items. `granted`: what may be read.
     """
 
     def __init__(self, view: View, key: str, derivation: str | None = None) -> None:
         self.view = view
         self.key = key
         self.derivation = derivation
+        self.granted: Collection[str] = (
+            view.granted if derivation is None else view.derivable.get(derivation, frozenset())
+        )
 
     def using(self, use: str) -> Keyed:
         """The same, read to choose, sort or count rows, which is a use of its own."""
@@ -160,13 +163,6 @@ class Keyed:
     def subject(self) -> str:
         """Whom what is read is about."""
         return self.key
-
-    @property
-    def granted(self) -> Collection[str]:
-        """The items that may be read."""
-        if self.derivation is None:
-            return self.view.granted
-        return self.view.derivable.get(self.derivation, frozenset())
 
     def check(self, item: Item) -> None:
         """Raise NotKnown where the item may not be read."""

@@ -517,8 +517,18 @@ class Catalogue:
 
     def condition_items(self, item: Item) -> tuple[Item, ...]:
         """The columns that say whether an entry of the item's list counts."""
-        prefix = item.name.removesuffix(item.path[-1])
-        return tuple(self.items[prefix + column] for column, _ in item.counts_when)
+        return self._conditions.get(item.name, ())
+
+    @cached_property
+    def _conditions(self) -> Mapping[str, tuple[Item, ...]]:
+        return {
+            name: tuple(
+                self.items[name.removesuffix(item.path[-1]) + column]
+                for column, _ in item.counts_when
+            )
+            for name, item in self.items.items()
+            if item.counts_when
+        }
 
 
 def read_catalogue(

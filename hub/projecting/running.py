@@ -9,7 +9,6 @@ from typing import Any
 
 from graphql import (
     FieldNode,
-    GraphQLEnumType,
     GraphQLError,
     GraphQLLeafType,
     Undefined,
@@ -33,11 +32,16 @@ class Info:
 
 @dataclass(slots=True)
 class Run:
-    """One run of a projection: what it reads from, its arguments by field, and its errors."""
+    """One run of a projection: what it reads from, its arguments by field, and its errors.
+
+    `made` is what was made by a function of an object or a list, which is kept with it: no other
+    takes its identity.
+    """
 
     info: Info
     arguments: Sequence[Mapping[str, Any]]
     errors: list[GraphQLError] = field(default_factory=list)
+    made: dict[tuple[Any, int], tuple[Any, Any]] = field(default_factory=dict)
 
     def null(self, error: Exception, nodes: Sequence[FieldNode], path: Path) -> None:
         """Note the error of a field that may be null; it is null then."""
@@ -103,6 +107,41 @@ def leaf_by_leaf(
     return found
 
 
+def once(
+    values: Any,
+    path: Path,
+    run: Run,
+    make: Callable[[Any, Path, Run], Any],
+    nodes: Sequence[FieldNode],
+    needed: bool,
+) -> list[Any]:
+    """Put a list of objects that show no item into the response, each object and list made once."""
+    known, whole = run.made, (make, id(values))
+    if whole in known:
+        found: list[Any] = known[whole][1]
+        return found
+    out: list[Any] = []
+    for index, value in enumerate(listed(values)):
+        before = known.get((make, id(value)))
+        if before is not None:
+            out.append(before[1])
+            continue
+        try:
+            whether = needed or value is not None
+            made = make(required(value), (path, index), run) if whether else None
+        except Exception as error:
+            if needed:
+                raise at_path(error, nodes, (path, index)) from error
+            run.null(error, nodes, (path, index))
+            made = None
+        out.append(made)
+        if not run.errors:
+            known[make, id(value)] = (value, made)
+    if not run.errors:
+        known[whole] = (values, out)
+    return out
+
+
 def at_path(error: Exception, nodes: Sequence[FieldNode], path: Path) -> GraphQLError:
     """The error with its place in the document and in the response."""
     keys: list[str | int] = []
@@ -136,9 +175,6 @@ def listed(value: Any) -> Any:
 def coercion(kind: GraphQLLeafType, *, may_be_null: bool) -> Callable[[Any], Any]:
     """How a value of a scalar or an enum is put into the response."""
     known: dict[Any, Any] = {}
-    if isinstance(kind, GraphQLEnumType):
-        members = {value.value for value in kind.values.values()}
-        known = {of: kind.coerce_output_value(of) for of in members if isinstance(of, Enum)}
 
     def coerce(value: Any) -> Any:
         if value is None:
@@ -154,6 +190,8 @@ def coercion(kind: GraphQLLeafType, *, may_be_null: bool) -> Callable[[Any], Any
         coerced = kind.coerce_output_value(value)
         if coerced is None or coerced is Undefined:
             raise TypeError("a value that is there is put as none")
+        if isinstance(value, Enum):
+            known[value] = coerced
         return coerced
 
     return coerce

@@ -27,7 +27,7 @@ from hub.projecting.leaves import Part, in_runs, part_of, put
 from hub.projecting.running import Leaf, coercion
 from hub.projecting.shape import NotCompiled, Selected
 from schema.build import HubSchema
-from schema.needs import ReadsItem, ReadsRows
+from schema.needs import Covered, ReadsItem, ReadsRows
 from schema.selecting import ROWS
 from schema.whole import Together
 from sources.declaration import Item
@@ -188,8 +188,14 @@ class Writer:
         """Write the function that puts a list of a type into the response; its name."""
         if is_leaf_type(_nullable(kind)):
             return self._list_of_leaves(kind, part)
-        complete = self._complete(kind, part, "(path, index)")
         name, nodes = self._name(f"list_{part.name}"), self._bind("nodes", part.nodes)
+        required = isinstance(kind, GraphQLNonNull)
+        if _shows_no_item(self._schema, kind, part):
+            function = self._completing(_nullable(kind), part)
+            made = f"once(values, path, run, {function}, {nodes}, {required})"
+            self._function(name, "values", f"The list of `{part.name}`.", [f"return {made}"])
+            return name
+        complete = self._complete(kind, part, "(path, index)")
         failed = f"out.append(run.null(error, {nodes}, (path, index)))"
         if isinstance(kind, GraphQLNonNull):
             failed = f"raise at_path(error, {nodes}, (path, index))"
@@ -292,6 +298,20 @@ class Writer:
         name = self._name(text)
         self.constants[name] = value
         return name
+
+
+def _shows_no_item(schema: HubSchema, kind: GraphQLOutputType, part: Part) -> bool:
+    """Whether it is objects of which no more is asked than attributes that show no item."""
+    parts = [part_of(schema, each) for found in part.selected.below.values() for each in found]
+    return (
+        isinstance(_nullable(kind), GraphQLObjectType)
+        and isinstance(part.source.needs, Covered)
+        and all(
+            each.simple and each.source.resolver is None and isinstance(each.source.needs, Covered)
+            for each in parts
+            if each.field is not None
+        )
+    )
 
 
 def _checked(name: str) -> str:

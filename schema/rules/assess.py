@@ -13,7 +13,7 @@ from typing import Any
 
 from schema.rules.book import Book, Programme, Step
 from schema.rules.bounds import add, both, subtract, within
-from schema.rules.facts import Fact, HouseholdFacts, Known, NotKnown, exact
+from schema.rules.facts import Fact, HouseholdFacts, Known, NotKnown
 from schema.rules.run import Values, work_out
 from schema.rules.year import Year, rules_of
 
@@ -220,7 +220,9 @@ class Inquiry:
 
     def __post_init__(self) -> None:
         self._inputs = self.rules.book.inputs
-        self._behind: dict[str, dict[tuple[str, str | None], Lacking]] = {}
+        self._behind: dict[str, dict[str, None]] = {}
+        self._of_facts: dict[str, tuple[Lacking, ...]] = {}
+        self._lacking: dict[tuple[str, ...], tuple[Lacking, ...]] = {}
 
     def lacking(self, programme: Programme) -> tuple[Lacking, ...]:
         """The facts that are not known and keep a programme from being decided."""
@@ -232,23 +234,36 @@ class Inquiry:
             one, other = amount(self.values, measure), amount(self.values, threshold)
             if not one or not other or comparison(one, other) is None:
                 open_steps += [measure, threshold]
-        found: dict[tuple[str, str | None], Lacking] = {}
-        for name in open_steps:
-            found |= self._of_step(name)
-        if open_steps and not self.facts.complete:
-            en, ko = "the other members of the household", "다른 가구원"
-            found["members", None] = Lacking("members", en, ko, None, "unavailable", ())
-        return tuple(found.values())
+        return self.keeping_open(tuple(open_steps))
 
-    def _of_step(self, name: str) -> Mapping[tuple[str, str | None], Lacking]:
-        """The facts not known that keep a step from being settled."""
+    def keeping_open(self, steps: tuple[str, ...]) -> tuple[Lacking, ...]:
+        """The facts that are not known and keep these steps open.
+
+        The very same where the same facts do: of many programmes, some few are looked for.
+        """
+        found: dict[str, None] = {}
+        for name in steps:
+            found |= self._behind_step(name)
+        names = tuple(found)
+        if names not in self._lacking:
+            lacking = [one for name in names for one in self._of_fact(name)]
+            if not self.facts.complete:
+                en, ko = "the other members of the household", "다른 가구원"
+                lacking.append(Lacking("members", en, ko, None, "unavailable", ()))
+            self._lacking[names] = tuple(lacking)
+        return self._lacking[names] if steps else ()
+
+    def _behind_step(self, name: str) -> Mapping[str, None]:
+        """The facts not known, by name, that keep a step from being settled."""
         if name not in self._behind:
-            found: dict[tuple[str, str | None], Lacking] = {}
+            found: dict[str, None] = {}
             self._behind[name] = found
             if not self._settled(name):
                 for below in self.rules.book.direct[name]:
-                    found |= self._of_fact(below) if below in self._inputs else {}
-                    found |= self._of_step(below) if below in self.rules.book.formulas else {}
+                    if below in self._inputs and self._of_fact(below):
+                        found[below] = None
+                    if below in self.rules.book.formulas:
+                        found |= self._behind_step(below)
         return self._behind[name]
 
     def _settled(self, name: str) -> bool:
@@ -256,22 +271,23 @@ class Inquiry:
             return self.values.exact or _point(self.values.household.get(name))
         return self.values.exact or all(_point(row.get(name)) for row in self.values.members)
 
-    def _of_fact(self, name: str) -> dict[tuple[str, str | None], Lacking]:
-        entry = self._inputs[name]
-        tables: list[tuple[str | None, Fact]]
+    def _of_fact(self, name: str) -> tuple[Lacking, ...]:
+        """Of whom a fact is not known."""
+        if name not in self._of_facts:
+            self._of_facts[name] = tuple(self._not_known(name))
+        return self._of_facts[name]
+
+    def _not_known(self, name: str) -> Iterator[Lacking]:
+        entry, given = self._inputs[name], self.values.given
+        told: Iterable[tuple[str | None, Fact]]
         if entry.of == "member":
-            keys = (member.key for member in self.facts.members)
-            tables = [
-                (key, row[name]) for key, row in zip(keys, self.values.given.members, strict=True)
-            ]
+            members = zip(self.facts.members, given.members, strict=True)
+            told = ((member.key, row[name]) for member, row in members)
         else:
-            tables = [(None, self.values.given.household[name])]
-        found = {}
-        for key, fact in tables:
-            if exact(entry, fact) is None and isinstance(fact, NotKnown):
-                lacking = Lacking(name, entry.en, entry.ko, key, fact.why, fact.settled_by)
-                found[name, key] = lacking
-        return found
+            told = ((None, given.household[name]),)
+        for key, fact in told:
+            if isinstance(fact, NotKnown):
+                yield Lacking(name, entry.en, entry.ko, key, fact.why, fact.settled_by)
 
     def unsure(self, reached: Iterable[str]) -> bool:
         """Whether any fact behind the steps is not known."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -17,7 +17,7 @@ from schema.rules.assess import (
     comparison,
     standing,
 )
-from schema.rules.book import Book, Programme
+from schema.rules.book import Book, Programme, Step
 from schema.rules.bounds import both
 from schema.rules.facts import HouseholdFacts
 from schema.rules.run import Values, work_out
@@ -91,13 +91,18 @@ def entitlements(
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """A programme of the list in a year; `unruled` is what is said where no rule decides it."""
+    """A programme of the list in a year; `unruled` is what is said where no rule decides it.
+
+    `compared` are its measure and its threshold. `stands`: there is such a programme in the year.
+    """
 
     code: str
     key: str
     programme: Programme
     ruled: bool
     unruled: Mapping[bool | None, Entitlement]
+    compared: tuple[str, str] | None
+    stands: bool
 
 
 @lru_cache(maxsize=64)
@@ -115,7 +120,9 @@ def _listed(rules: Year) -> tuple[_Offer, ...]:
                 for received in (True, False, None)
             }
         ruled = entry.decidable and not any(name in rules.gaps for name in entry.needs)
-        found.append(_Offer(code, entry.key, entry, ruled, unruled))
+        compared = (entry.measure, entry.threshold) if entry.measure and entry.threshold else None
+        stands = standing(entry, rules.year)
+        found.append(_Offer(code, entry.key, entry, ruled, unruled, compared, stands))
     return tuple(found)
 
 
@@ -123,57 +130,61 @@ class _Household:
     """One household's values, and what several programmes share of them, made once."""
 
     def __init__(self, rules: Year, facts: HouseholdFacts) -> None:
-        self._rules = rules
         self._values = work_out(rules, facts)
         self._inquiry = Inquiry(rules, facts, self._values)
-        self._conditions: dict[str, Condition] = {}
-        self._comparisons: dict[tuple[str | None, str | None], Comparison | None] = {}
+        met = self._values.household.get
+        self._conditions = {
+            name: Condition(name, step, met(name)) for name, step in _conditions(rules.book).items()
+        }
+        self._comparisons: dict[tuple[str, str], Comparison | None] = {}
 
     def entitlement(self, offer: _Offer, received: bool | None) -> Entitlement:
         """What is to be said of a programme."""
         if offer.unruled:
             return offer.unruled[received]
-        programme = offer.programme
-        conditions = tuple([self._condition(name) for name in programme.conditions])
-        compared = self._comparison(programme.measure, programme.threshold)
-        met = self._met(programme, conditions, compared)
+        programme, compared = offer.programme, None
+        conditions = [self._conditions[name] for name in programme.conditions]
+        truths = [one.met for one in conditions]
+        if offer.compared:
+            compared = self._comparison(*offer.compared)
+            truths.append(compared.met if compared else None)
+        met = both(*truths) if offer.stands else False
         return Entitlement(
             code=offer.code,
             programme=programme,
             likelihood=_LIKELIHOOD[met],
             ruled=offer.ruled,
             comparison=compared,
-            conditions=conditions,
-            lacking=self._inquiry.lacking(programme) if met is None else (),
+            conditions=tuple(conditions),
+            lacking=self._lacking(offer, truths) if met is None else (),
             received=received,
             worth=_worth(programme, self._values, met),
         )
 
-    def _met(
-        self,
-        programme: Programme,
-        conditions: tuple[Condition, ...],
-        compared: Comparison | None,
-    ) -> bool | None:
-        if not standing(programme, self._rules.year):
-            return False
-        truths = [condition.met for condition in conditions]
-        if programme.measure:
-            truths.append(None if compared is None else compared.met)
-        return both(*truths)
+    def _lacking(self, offer: _Offer, truths: Sequence[bool | None]) -> tuple[Lacking, ...]:
+        """What keeps these conditions open, and the comparison after them."""
+        steps = [
+            name
+            for name, met in zip(offer.programme.conditions, truths, strict=False)
+            if met is None
+        ]
+        if offer.compared and truths[-1] is None:
+            steps += offer.compared
+        return self._inquiry.keeping_open(tuple(steps))
 
-    def _condition(self, name: str) -> Condition:
-        if name not in self._conditions:
-            met = self._values.household.get(name)
-            self._conditions[name] = Condition(name, self._rules.book.steps[name], met)
-        return self._conditions[name]
-
-    def _comparison(self, measure: str | None, threshold: str | None) -> Comparison | None:
+    def _comparison(self, measure: str, threshold: str) -> Comparison | None:
         if (measure, threshold) not in self._comparisons:
             one, other = amount(self._values, measure), amount(self._values, threshold)
             found = one and other and Comparison(one, other, comparison(one, other))
             self._comparisons[measure, threshold] = found or None
         return self._comparisons[measure, threshold]
+
+
+@lru_cache(maxsize=64)
+def _conditions(book: Book) -> Mapping[str, Step]:
+    """The steps that are conditions of programmes."""
+    names = (name for entry in book.programmes.values() for name in entry.conditions)
+    return {name: book.steps[name] for name in names}
 
 
 def _worth(programme: Programme, values: Values, met: bool | None) -> Bounds | None:
