@@ -21,6 +21,7 @@ from hub.oversight.ledger import (
     records_of,
     subjects_of,
 )
+from hub.oversight.retention import expires
 from hub.oversight.tables import APPROVALS
 from hub.oversight.uses import DAY, check_reason
 
@@ -92,6 +93,7 @@ async def request_approval(
         "case": None if wanted.case is None else ledger.pseudonyms.of(wanted.case),
         "reason": wanted.reason,
         "at": now,
+        "expires": expires(purpose, now),
     }
     async with ledger.changing() as connection:
         await connection.execute(sa.insert(APPROVALS), row)
@@ -138,6 +140,7 @@ async def approve(ledger: Ledger, caller: Caller, register: Register, decided: D
                 until=now + hours * 3600 if decided.granted else None,
                 approver=caller.person,
                 approver_office=caller.office,
+                approver_roles=" ".join(sorted(caller.roles)),
                 note=decided.note.strip(),
             )
         )
@@ -180,20 +183,32 @@ async def own_approvals(ledger: Ledger, caller: Caller) -> list[Approval]:
 async def approved(
     connection: AsyncConnection, ledger: Ledger, caller: Caller, purpose: Purpose
 ) -> Approved:
-    """What somebody of another office has approved for the caller and purpose, while it holds."""
+    """What somebody of another office has approved for the caller and purpose, while it holds.
+
+    It holds as long as the register says now, and no longer than it said when it was approved.
+    """
     now, person = ledger.clock(), ledger.person(caller)
+    demanded = purpose.obligations.second_approver
+    since = now - (HOURS if demanded is None else demanded.hours) * 3600
     mine = APPROVALS.c.id.in_(records_of(person, "asked")) & (APPROVALS.c.purpose == purpose.code)
     holds = APPROVALS.c.granted.is_(True) & (APPROVALS.c.until > now)
+    holds &= APPROVALS.c.decided > since
     other = (APPROVALS.c.office == caller.office) & (APPROVALS.c.approver_office != caller.office)
     rows = (await connection.execute(sa.select(APPROVALS).where(mine & holds & other))).all()
     asked = await parties_of(connection, [row.id for row in rows], "asked")
-    rows = [row for row in rows if person <= asked[row.id]]
+    rows = [row for row in rows if person <= asked[row.id] and _may(row.approver_roles, purpose)]
     subjects = await subjects_of(connection, [row.id for row in rows])
     return Approved(
         recipients=frozenset().union(*subjects.values()),
         cases=frozenset(row.case for row in rows if row.case is not None),
         requests=tuple(sorted(row.id for row in rows)),
     )
+
+
+def _may(roles: str | None, purpose: Purpose) -> bool:
+    """Whether somebody of these roles may approve what the purpose demands now."""
+    demanded = purpose.obligations.second_approver
+    return demanded is None or not {*(roles or "").split()}.isdisjoint(demanded.roles)
 
 
 async def _why_not(

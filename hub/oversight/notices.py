@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from authz.caller import Caller
 from authz.register import Purpose
 from hub.oversight.ledger import Ledger
+from hub.oversight.retention import expires
 from hub.oversight.tables import NOTICES
 
 MOST = 200
@@ -59,6 +60,7 @@ async def tell(
                 "legal_basis": purpose.legal_basis.text,
                 "office": caller.office,
                 "at": ledger.clock(),
+                "expires": expires(purpose, ledger.clock()),
             }
         )
     if rows:

@@ -1,6 +1,7 @@
 """The tables of approvals, reviewed uses and notices, in the store of the query log.
 
-Recipients and cases stand there as keyed pseudonyms. Times are seconds since 1970, UTC.
+Recipients and cases stand there as keyed pseudonyms. Times are seconds since 1970, UTC. After
+`expires`, what the purpose's retention says, `hub log shred` deletes a row.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ USES = sa.Table(
     sa.Column("reviewer", sa.Text),
     sa.Column("reviewer_office", sa.Text),
     sa.Column("note", sa.Text),
+    sa.Column("expires", sa.Float, nullable=False, server_default="0"),
 )
 """Uses that have to be reviewed: break-glasses, and operations of purposes that demand it.
 
@@ -84,8 +86,13 @@ APPROVALS = sa.Table(
     sa.Column("approver", sa.Text),
     sa.Column("approver_office", sa.Text),
     sa.Column("note", sa.Text),
+    sa.Column("expires", sa.Float, nullable=False, server_default="0"),
+    sa.Column("approver_roles", sa.Text),
 )
-"""Requests for somebody else's approval, and how they were decided."""
+"""Requests for somebody else's approval, and how they were decided.
+
+`approver_roles` are those of whoever decided, with spaces between.
+"""
 
 NOTICES = sa.Table(
     "oversight_notice",
@@ -99,5 +106,6 @@ NOTICES = sa.Table(
     sa.Column("office", sa.Text),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("exported", sa.Float, index=True),
+    sa.Column("expires", sa.Float, nullable=False, server_default="0"),
 )
 """What recipients are to be told. `sealed` is the recipient's id, for whoever sends letters."""

@@ -24,6 +24,7 @@ from hub.oversight.ledger import (
 )
 from hub.oversight.notices import tell
 from hub.oversight.reasons import alike, lacks, marks
+from hub.oversight.retention import expires
 from hub.oversight.rings import WINDOW_DAYS, Person, Reviewed, closes_ring
 from hub.oversight.tables import PARTIES, SIGHTS, SUBJECTS, USES
 
@@ -135,6 +136,7 @@ def _row(caller: Caller, purpose: Purpose, reason: str, now: float) -> dict[str,
         "at": now,
         "until": None,
         "due": now + days * DAY,
+        "expires": expires(purpose, now),
     }
 
 

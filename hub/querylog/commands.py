@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hub.config import read_settings
+from hub.oversight.retention import forget, outdated
 from hub.querylog import schema
 from hub.querylog.checkpoint import Checkpoints, LogAltered, LogKey
 from hub.querylog.keys import read_keys, verifiers
@@ -322,20 +323,25 @@ def run_log_shred(options: argparse.Namespace) -> int:
     place = _place(options)
     today = datetime.datetime.now(datetime.UTC).date()
 
-    async def work() -> list[tuple[str, int]]:
+    async def work() -> tuple[list[tuple[str, int]], Mapping[str, int]]:
         store = Store(place.store, 512, place.opening)
         await store.open()
+        now = datetime.datetime.now(datetime.UTC).timestamp()
         try:
-            return await (expired if options.dry_run else shred)(store, today)
+            keys = await (expired if options.dry_run else shred)(store, today)
+            return keys, await (outdated if options.dry_run else forget)(store, now)
         finally:
             await store.close()
 
     try:
-        found = asyncio.run(work())
+        found, oversight = asyncio.run(work())
     except LogUnavailable as error:
         print(error, file=sys.stderr)
         return 1
     for of, count in found:
         print(f"{of}: {count:,} records")
     print(f"{len(found)} keys {'are to be destroyed' if options.dry_run else 'destroyed'}")
+    if any(oversight.values()):
+        told = ", ".join(f"{count:,} {kind}" for kind, count in oversight.items())
+        print(f"{told} of oversight {'are to be deleted' if options.dry_run else 'deleted'}")
     return 0

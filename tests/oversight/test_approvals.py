@@ -9,6 +9,7 @@ import pytest
 
 from authz.caller import Caller
 from authz.decide import CaseFacts, RecipientFacts
+from authz.obligations import Obligations, SecondApprover
 from authz.register import Purpose
 from hub.errors import RequestRefused
 from hub.oversight.allowances import Allowances, allowances, approvals
@@ -83,6 +84,27 @@ async def test_an_approval_is_for_its_person_purpose_and_office(ledger: Ledger) 
     other = replace(CASE, code="other")
     with pytest.raises(RequestRefused, match="APPROVAL_REQUIRED"):
         await allowed(ledger, A, "C-1", purpose=other)
+
+
+async def test_an_approval_holds_no_longer_than_the_register_says_now(
+    ledger: Ledger, clock: Clock
+) -> None:
+    request = await ask(ledger, A, case="C-1")
+    await decide(ledger, B, request, case="C-1")
+    clock.pass_by(hours=3)
+    await allowed(ledger, A, "C-1")
+    for roles, hours in ((("supervisor",), 2), (("officer",), 8)):
+        demanded = Obligations(second_approver=SecondApprover(roles=roles, hours=hours))
+        changed = replace(CASE, obligations=demanded)
+        with pytest.raises(RequestRefused, match="APPROVAL_REQUIRED"):
+            await allowed(ledger, A, "C-1", purpose=changed)
+    undemanded = replace(CASE, obligations=Obligations())
+    household = RecipientFacts("h", None, ("r-1",))
+    facts = CaseFacts("C-1", "livelihood", "h", "r-1", "office-a", "open")
+    for later, covered in ((5, True), (1, False)):
+        found = await approvals(await allowed(ledger, A, purpose=undemanded), A, undemanded)
+        assert found.covers("r-1", household, [facts]) is covered
+        clock.pass_by(hours=later)
 
 
 async def test_an_approver_who_has_moved_to_the_callers_office_no_longer_counts(
