@@ -41,8 +41,7 @@ class Trees:
     def add(self, place: int, of_leaves: Sequence[bytes], of_tiles: Sequence[bytes]) -> None:
         """Take in hashes of leaves from a place on, and those that the tiles have for them."""
         if of_leaves != of_tiles and self.tiles is None:
-            copy = [list(tile) for tile in self.leaves.tiles]
-            self.tiles = Edge(copy, self.leaves.size)
+            self.tiles = self.leaves.copy()
         for offset, pair in enumerate(zip(of_leaves, of_tiles, strict=True)):
             if pair[0] != pair[1]:
                 self.differing[place + offset] = pair

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 WIDTH = 256
+_HEIGHT = 8
 _HASH = 32
 
 Read = Callable[[int, int, int], Sequence[bytes]]
@@ -47,40 +48,53 @@ def split(hashes: bytes) -> list[bytes]:
 class Edge:
     """The right edge of a growing tree: at each level the tile that is not full yet.
 
-    Full tiles are given out by `add`, to be kept.
+    Full tiles are given out by `add`, to be kept. `peaks` are the roots of the largest whole
+    subtrees that the tree is made of, from the left.
     """
 
     tiles: list[list[bytes]] = field(default_factory=list)
     size: int = 0
+    peaks: list[bytes] = field(default_factory=list)
 
     @classmethod
     def at(cls, size: int, read: Read) -> Edge:
         """The edge of a tree of this size."""
-        tiles, level, count = [], 0, size
+        tiles, peaks, level, count = list[list[bytes]](), list[bytes](), 0, size
         while count:
             width = count % WIDTH
-            tiles.append(list(read(level, count // WIDTH, width)[:width]) if width else [])
+            tile = list(read(level, count // WIDTH, width)[:width]) if width else []
+            tiles.append(tile)
+            peaks[:0] = _peaks(tile)
             count //= WIDTH
             level += 1
-        return cls(tiles, size)
+        return cls(tiles, size, peaks)
+
+    def copy(self) -> Edge:
+        """The same edge, that grows by itself."""
+        return Edge([list(tile) for tile in self.tiles], self.size, list(self.peaks))
 
     def add(self, hashes: Sequence[bytes]) -> Iterator[tuple[int, int, bytes]]:
         """Take in hashes of leaves; give level, number and content of each tile now full."""
+        sha256, peaks, tiles = hashlib.sha256, self.peaks, self.tiles
+        if hashes and not tiles:
+            tiles.append([])
         for one in hashes:
             self.size += 1
-            level, carried = 0, one
-            while True:
-                if level == len(self.tiles):
-                    self.tiles.append([])
-                tile = self.tiles[level]
-                tile.append(carried)
-                if len(tile) < WIDTH:
-                    break
-                number = self.size // WIDTH ** (level + 1) - 1
-                yield level, number, b"".join(tile)
-                carried = root_of(tile)
-                self.tiles[level] = []
-                level += 1
+            tiles[0].append(one)
+            # Two subtrees of one height become one: as often as the size can be halved.
+            node, left, height = one, self.size, 0
+            while not left & 1:
+                node = sha256(b"\x01" + peaks.pop() + node).digest()
+                left >>= 1
+                height += 1
+                if height % _HEIGHT == 0:
+                    level = height // _HEIGHT
+                    yield level - 1, left - 1, b"".join(tiles[level - 1])
+                    tiles[level - 1] = []
+                    if level == len(tiles):
+                        tiles.append([])
+                    tiles[level].append(node)
+            peaks.append(node)
 
     def partial(self) -> Iterator[tuple[int, int, bytes]]:
         """Level, number and content of the tiles that are not full."""
@@ -90,12 +104,22 @@ class Edge:
 
     def root(self) -> bytes:
         """The root of the tree."""
-        found: bytes | None = None
-        for tile in self.tiles:
-            row = [*tile] if found is None else [*tile, found]
-            # What comes from below is smaller than a whole subtree of this level, and stands last.
-            found = root_of(row) if row else found
-        return root_of([]) if found is None else found
+        if not self.peaks:
+            return root_of([])
+        found = self.peaks[-1]
+        for peak in reversed(self.peaks[:-1]):
+            found = node_hash(peak, found)
+        return found
+
+
+def _peaks(tile: Sequence[bytes]) -> list[bytes]:
+    """The roots of the largest whole subtrees over the hashes of a tile, from the left."""
+    found, at = [], 0
+    for power in (1 << bit for bit in reversed(range(_HEIGHT))):
+        if len(tile) & power:
+            found.append(root_of(tile[at : at + power]))
+            at += power
+    return found
 
 
 def root_at(size: int, read: Read) -> bytes:
