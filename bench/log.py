@@ -170,10 +170,29 @@ async def filled(address: str, records: int) -> None:
         )
     for start in range(1, records, 8192):
         several = range(start, min(start + 8192, records))
-        group = [written(key, outcome(n) if n % 2 else intent(n)) for n in several]
+        group = [written(key, like_the_pipelines(n)) for n in several]
         await store.into.write(group, {})
     await Checkpoints(store.engine, SIGNER).grow()
     await store.close()
+
+
+def like_the_pipelines(number: int) -> dict[str, Any]:
+    """INTENT or OUTCOME, with as much in it as the pipeline writes of a common question."""
+    facts = {
+        "actor": [],
+        "document": {"hash": "5f" * 32, "name": "Income"},
+        "durationMicroseconds": 14166,
+        "hub": "99501442804c",
+        "issuer": "https://identity.example",
+        "legalBasis": "National Basic Living Security Act, Article 22",
+        "register": "ab" * 32,
+        "roles": ["caseworker"],
+    }
+    if number % 2:
+        states = [{"source": name, "round": "data 1", "state": "OK"} for name in SOURCES]
+        return outcome(number // 2, sources=states, denied=[], unmet=[], concealed=[], **facts)
+    asked = [f"{source}.item{n}" for source in SOURCES[:4] for n in range(6)]
+    return intent(number // 2, requested=asked, lookups=asked[:12], derivable={}, **facts)
 
 
 async def opened_key(store: Store) -> bytes:

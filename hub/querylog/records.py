@@ -1,4 +1,4 @@
-"""What a range of records is checked for: details, leaf and index say the same. Pure.
+"""What a range of records is checked for: details, leaf, tile and index say the same. Pure.
 
 `hub log verify` does it in several processes, so that what goes in and out is plain.
 """
@@ -18,6 +18,8 @@ from hub.querylog.finding import Finding, Kind
 from hub.querylog.index import index_of, set_of
 from hub.querylog.leaf import canonical, commitment, leaf
 from hub.querylog.sealing import NotOpened, unseal
+from hub.querylog.told import Told
+from hub.querylog.tree import WIDTH, split
 
 Row = Sequence[Any]
 
@@ -36,30 +38,40 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The rows that the store has from one place to before another, as the tables have them."""
+    """The rows that the store has from one place to before another, as the tables have them.
+
+    `tiles` are the lowest (number and hashes) of the records before `signed`, which are under a
+    checkpoint; `unread` is what the database could not read.
+    """
 
     start: int
     end: int
+    signed: int
     leaves: Sequence[Row]
+    tiles: Sequence[Row] = ()
     sealed: Sequence[Row] = ()
     records: Sequence[Row] = ()
     about: Sequence[Row] = ()
+    unread: Sequence[Finding] = ()
 
 
 @dataclass(slots=True)
 class Checked:
-    """What was found: the hashes of the leaves, None where one is missing, and when each was.
+    """What was found: the hashes of the leaves and what the records say.
 
-    `unopened` are findings only where the leaf is what was logged. `without_details` are places
-    by their key, `shredded` the records of a destruction by the key destroyed.
+    A missing leaf has the hash that the tile has. `tiles` are the hashes of the tiles where they
+    differ. `unopened` are findings only where the leaf is what was logged. `without_details` are
+    places by their key, `standing` those of a destroyed key that still have rows.
     """
 
     start: int
-    hashes: list[bytes | None] = field(default_factory=list)
+    hashes: bytes = b""
+    tiles: bytes | None = None
     findings: list[Finding] = field(default_factory=list)
     unopened: list[Finding] = field(default_factory=list)
     without_details: dict[int, list[int]] = field(default_factory=dict)
-    shredded: dict[int, dict[str, Any]] = field(default_factory=dict)
+    standing: dict[int, list[int]] = field(default_factory=dict)
+    told: Told = field(default_factory=Told)
     places: array[int] = field(default_factory=lambda: array("q"))
     times: array[int] = field(default_factory=lambda: array("q"))
 
@@ -77,44 +89,50 @@ class Checking:
 
     def check(self, rows: Range) -> Checked:
         """Check the records of a range."""
-        found = Checked(rows.start)
-        leaves = {row[0]: row for row in rows.leaves}
+        found = Checked(rows.start, findings=list(rows.unread))
+        hashes: list[bytes | None] = []
+        keys: dict[int, tuple[bytes, int]] = {row[0]: (row[1], row[2]) for row in rows.leaves}
+        for place in range(rows.start, rows.end):
+            if place in keys:
+                hashes.append(hashlib.sha256(b"\0" + keys[place][0]).digest())
+            else:
+                found.find("record", place, "cut", "the record is missing")
+                hashes.append(None)
+        if self._known.keys is not None:
+            self._check_details(found, keys, rows)
+        self._compare(found, hashes, rows)
+        found.told.settle()
+        return found
+
+    def _check_details(
+        self, found: Checked, leaves: Mapping[int, tuple[bytes, int]], rows: Range
+    ) -> None:
         sealed = {row[0]: row[1] for row in rows.sealed}
         records = {row[0]: tuple(row[1:]) for row in rows.records}
         about: dict[int, list[Row]] = {}
         for row in rows.about:
             about.setdefault(row[0], []).append(tuple(row[1:]))
-        sha256, missing = hashlib.sha256, (-1, b"", -1)
-        for place in range(rows.start, rows.end):
-            _, content, key = leaves.get(place, missing)
-            if key == -1:
-                found.find("record", place, "cut", "the record is missing")
-                found.hashes.append(None)
-                continue
-            found.hashes.append(sha256(b"\0" + content).digest())
-            if self._known.keys is None:
-                continue
+        for place, (content, key) in leaves.items():
             index = (records.pop(place, None), about.pop(place, []))
-            if place in sealed:
+            if key in self._known.destroyed:
+                found.without_details.setdefault(key, []).append(place)
+                if place in sealed or index != (None, []):
+                    found.standing.setdefault(key, []).append(place)
+            elif place in sealed:
                 self._check(found, place, (content, key, sealed[place]), index)
             else:
                 found.without_details.setdefault(key, []).append(place)
                 if index != (None, []):
-                    what = "there is an index of destroyed details"
+                    what = "there is an index of details that are missing"
                     found.find("index", place, "altered", what)
-        for place in records.keys() | about.keys() if self._known.keys is not None else ():
+        for place in sorted(records.keys() | about.keys()):
             what = "there is an index of a record that is missing"
             found.find("index", place, "altered", what)
-        return found
 
     def _check(
         self, found: Checked, place: int, stored: tuple[bytes, int, bytes], index: tuple[Any, Any]
     ) -> None:
         content, key, sealed = stored
-        if key in self._known.destroyed:
-            # Its key is destroyed; that its rows still stand is a shredding that was broken off.
-            found.without_details.setdefault(key, []).append(place)
-            return
         opening = self._keys.get(key)
         if opening is None:
             found.unopened.append(Finding("details", place, "altered", f"there is no key {key}"))
@@ -136,6 +154,7 @@ class Checking:
         try:
             record = orjson.loads(details)
             indexed = index_of(record)
+            found.told.hear(place, indexed.row.operation, record)
         except (KeyError, TypeError, ValueError):
             found.find("details", place, "altered", "what was logged is no record")
             return
@@ -151,10 +170,30 @@ class Checking:
             found.find("index_about", place, "altered", "the rows are not those of the record")
         if indexed.items and self._known.items.get(set_of(indexed.items)) != indexed.items:
             found.find("index_items", place, "altered", "the items are not those of the record")
-        if record["kind"] == "SHREDDED":
-            found.shredded[record["key"]] = record
         found.places.append(place)
         found.times.append(indexed.row.at)
+
+    def _compare(self, found: Checked, hashes: Sequence[bytes | None], rows: Range) -> None:
+        """Compare the hashes of leaves with those that the lowest tiles have for them."""
+        end = min(rows.end, rows.signed)
+        of_tiles: list[bytes | None] = []
+        stored = {row[0]: row[1] for row in rows.tiles}
+        for number in range(rows.start // WIDTH, -(-end // WIDTH)):
+            width = min(end - number * WIDTH, WIDTH)
+            content = stored.get(number, b"")
+            if number not in stored:
+                found.find(f"tile 0/{number}", -1, "cut", "the tile is missing")
+            elif len(content) != width * 32:
+                what = f"it has {len(content)} bytes, not {width * 32}"
+                found.find(f"tile 0/{number}", -1, "altered", what)
+            tile = [each for each in split(content)[:width] if len(each) == 32]
+            of_tiles += [*tile, *[None] * (width - len(tile))]
+        of_tiles += [None] * (len(hashes) - len(of_tiles))
+        # One stands in for the other where that is missing.
+        pairs = list(zip(hashes, of_tiles, strict=True))
+        found.hashes = b"".join(one or other or bytes(32) for one, other in pairs)
+        tiles = b"".join(other or one or bytes(32) for one, other in pairs)
+        found.tiles = None if tiles == found.hashes else tiles
 
 
 def _differences(have: Row, want: Any) -> str:
@@ -162,16 +201,3 @@ def _differences(have: Row, want: Any) -> str:
         name for name, one, other in zip(want._fields, have, want, strict=True) if one != other
     ]
     return f"{', '.join(names)} of the row are not those of the record"
-
-
-_checking: list[Checking] = []
-
-
-def prepare(known: Known) -> None:
-    """Have this process check by what is known."""
-    _checking[:] = [Checking(known)]
-
-
-def check(rows: Range) -> Checked:
-    """Check a range in a process that was prepared."""
-    return _checking[0].check(rows)

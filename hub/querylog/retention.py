@@ -77,9 +77,6 @@ async def _destroy(store: Store, key: int, places: list[int], at: int) -> None:
     async with store.engine.connect() as connection:
         if connection.dialect.name == "sqlite":
             await connection.exec_driver_sql("PRAGMA secure_delete=ON")
-        gone = sa.update(DETAILS_KEY).where(DETAILS_KEY.c.id == key)
-        await connection.execute(gone.values(wrapped=None, destroyed=at))
-        await connection.commit()
         of_key = sa.select(LEAF.c.idx).where(LEAF.c.key == key)
         for start in range(0, len(places), STEP):
             first, last = places[start], places[start : start + STEP][-1]
@@ -90,3 +87,7 @@ async def _destroy(store: Store, key: int, places: list[int], at: int) -> None:
                 rows = table.c.idx.between(first, last) & table.c.idx.in_(of_key)
                 await connection.execute(sa.delete(table).where(rows))
             await connection.commit()
+        # The key last: while it stands, what was broken off is found again, and goes on.
+        gone = sa.update(DETAILS_KEY).where(DETAILS_KEY.c.id == key)
+        await connection.execute(gone.values(wrapped=None, destroyed=at))
+        await connection.commit()

@@ -307,9 +307,13 @@ class Store:
                     if row.sealed is None or key is None:
                         yield Stored(row.idx, row.leaf, None)
                     else:
-                        details = orjson.loads(unseal(key, row.sealed)[1])
-                        yield Stored(row.idx, row.leaf, details)
-        except (SQLAlchemyError, OSError, NotOpened) as error:
+                        salt, details = unseal(key, row.sealed)
+                        if leaf(commitment(salt, details)) != row.leaf:
+                            raise NotOpened(f"record {row.idx} is not what was logged there")
+                        yield Stored(row.idx, row.leaf, orjson.loads(details))
+        except NotOpened as error:
+            raise LogUnavailable(f"{error}: run `hub log verify`") from error
+        except (SQLAlchemyError, OSError) as error:
             raise LogUnavailable("the query log cannot be read") from error
 
     async def carry(self) -> int:

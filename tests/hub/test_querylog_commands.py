@@ -157,6 +157,28 @@ def test_details_are_destroyed_when_their_term_is_over_and_every_proof_still_hol
     assert main(["log", "check-proof", str(proof), "--verifier", SIGNER.verifier.text]) == 0
 
 
+def test_a_destruction_that_was_broken_off_is_told_and_goes_on(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asyncio.run(fill(folder, 2, "2021-11-22T12:00:00.000+00:00"))
+    stop = "BEFORE UPDATE ON details_key BEGIN SELECT RAISE(ABORT, 'no'); END"
+    with closing(sqlite3.connect(folder / "log.db")) as store, store:
+        store.execute(f"CREATE TRIGGER stop {stop}")
+    assert main(["log", "shred", "--folder", str(folder)]) == 1
+    assert "could not be destroyed; run it again" in capsys.readouterr().err
+    with closing(sqlite3.connect(folder / "log.db")) as store, store:
+        store.execute("DROP TRIGGER stop")
+    asyncio.run(fill(folder, 0))
+    assert main(["log", "verify", "--folder", str(folder)]) == 1
+    assert capsys.readouterr().out.startswith(
+        "unsure: details_key 1: it was logged that it is destroyed, and it stands: run `hub log s"
+    )
+    assert main(["log", "shred", "--folder", str(folder)]) == 0
+    asyncio.run(fill(folder, 0))
+    assert main(["log", "verify", "--folder", str(folder)]) == 0
+    assert "details of 4 destroyed when due" in capsys.readouterr().out
+
+
 def test_details_destroyed_otherwise_are_found(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

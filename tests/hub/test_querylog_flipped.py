@@ -19,7 +19,7 @@ from hub.querylog.note import WITNESS, Note, Signer
 from hub.querylog.retention import shred
 from hub.querylog.sealing import Keep, Sealing
 from hub.querylog.store import Store
-from hub.querylog.verify import Report, Trust, verify
+from hub.querylog.verify import Division, Report, Trust, verify
 from tests.hub.querylog import SEALING_KEY, SIGNER, intent, outcome
 from tests.sources.postgres import running
 
@@ -133,6 +133,12 @@ async def report(address: str) -> Report:
 async def test_the_store_is_clean_before(store: str) -> None:
     found = await report(store)
     assert (found.findings, found.destroyed, found.cosignatures) == ([], 4, 1)
+
+
+async def test_several_processes_read_the_store_at_once(store: str) -> None:
+    """On PostgreSQL by the snapshot of the first, whatever is written meanwhile."""
+    found = await verify(store, TRUST, division=Division(many=1, step=256))
+    assert (found.findings, found.destroyed, found.records) == ([], 4, 605)
 
 
 @pytest.mark.parametrize("column", COLUMNS, ids=str)

@@ -18,7 +18,7 @@ from hub.querylog.finding import Finding
 from hub.querylog.note import Signer
 from hub.querylog.sealing import Sealing
 from hub.querylog.store import Store
-from hub.querylog.verify import Report, Trust, Unreadable, verify
+from hub.querylog.verify import Division, Report, Trust, Unreadable, verify
 from tests.hub.querylog import SEALING_KEY, SIGNER, intent, outcome
 
 TRUST = Trust([LogKey(SIGNER.verifier)], sealing=Sealing(SEALING_KEY))
@@ -172,11 +172,35 @@ def test_what_was_altered_is_found_and_located(
     elif "DELETE" in statement:
         assert seen == [
             "cut: details 300: the details are missing",
-            "altered: index 300: there is an index of destroyed details",
+            "altered: index 300: there is an index of details that are missing",
         ]
     else:
         assert "a key of details does not open under the sealing key" in seen[-1]
         assert len(seen) == 801
+
+
+def test_in_several_processes_the_same_is_found(copy: Path) -> None:
+    findings = altered(
+        copy,
+        "UPDATE leaf SET leaf = zeroblob(20) WHERE idx = 300",
+        "UPDATE details SET sealed = zeroblob(80) WHERE idx = 301",
+        "DELETE FROM leaf WHERE idx = 511",
+        "DELETE FROM index_about WHERE idx = 601",
+        "DELETE FROM tile WHERE level = 0 AND number = 2",
+        "UPDATE checkpoint SET note = replace(note, '400', '401') WHERE size = 400",
+    )
+    told: list[tuple[int, int]] = []
+    report = asyncio.run(
+        verify(
+            f"sqlite+aiosqlite:///{copy}",
+            TRUST,
+            lambda done, of: told.append((done, of)),
+            Division(many=1, step=256),
+        )
+    )
+    assert [str(found) for found in report.findings] == findings
+    assert {found.place for found in report.findings} == {-1, 300, 301, 400, 511, 601}
+    assert told == [(256, 800), (512, 800), (768, 800), (800, 800)]
 
 
 def test_records_that_changed_places_are_found(copy: Path) -> None:
@@ -297,6 +321,7 @@ def flipping(
     return flip
 
 
+@pytest.fixture(scope="module")
 def in_use(whole: Path) -> list[tuple[str, int, int]]:
     """Where in the file the content of rows stands: table, offset and length."""
     places = []
@@ -327,9 +352,11 @@ def in_use(whole: Path) -> list[tuple[str, int, int]]:
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_one_bit_flipped_anywhere_in_use_is_found(
-    whole: Path, flipping: Callable[[int, int], list[Finding] | None], data: st.DataObject
+    in_use: list[tuple[str, int, int]],
+    flipping: Callable[[int, int], list[Finding] | None],
+    data: st.DataObject,
 ) -> None:
-    _, start, length = data.draw(st.sampled_from(in_use(whole)))
+    _, start, length = data.draw(st.sampled_from(in_use))
     place = start + data.draw(st.integers(0, length - 1))
     found = flipping(place, data.draw(st.integers(0, 7)))
     assert found is None or found
