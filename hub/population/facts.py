@@ -8,12 +8,26 @@ part, `NAME_least` and `NAME_most` are what it must lie within. What no rule ask
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
 from hub.population.deliveries import KEY, Delivery, table
+from hub.population.fact_columns import (
+    HEAD,
+    HOUSEHOLD,
+    RESIDENCE,
+    Column,
+    as_fact,
+    counts,
+    homes,
+    not_below_zero,
+    ranked,
+    summed,
+    typed,
+    unknown,
+)
 from schema.household_facts import (
     AREAS,
     ASSETS,
@@ -21,7 +35,6 @@ from schema.household_facts import (
     BUILDING,
     DISTRICT,
     RELATION,
-    RELATIONS,
     USE,
     VEHICLE,
     WHERE,
@@ -30,8 +43,6 @@ from schema.rules.book import Book, Input
 from sources.bulk import PEOPLE
 from sources.declaration import Catalogue, Item
 
-HOUSEHOLD, HEAD, RESIDENCE = "household", "head", "residence"
-"""Columns: whose household it is, the relation to its head, the district lived in."""
 PROTECTED = "protected"
 """A column: whether somebody's whereabouts are protected, or not known to be not."""
 _HOUSEHOLD_ID = "household.id"
@@ -39,7 +50,6 @@ _VEHICLES = ("vehicles", "vehicles_as_general", "dear_vehicles")
 _DWELLINGS = ("home", "buildings")
 _MADE = ("applicant", "relation")
 """Facts that hang on who of a household applies."""
-Column = Callable[[Any], Any]
 
 
 @dataclass
@@ -66,10 +76,10 @@ class _Read:
 
     def joined(self, people: Any) -> Any:
         """The people with every column read."""
+        lived_in = people.select(people[KEY].name("owner"), RESIDENCE)
         for number, ((source, part), columns) in enumerate(sorted(self.columns.items())):
             rows = table(self.backend, self.deliveries[source], part)
             if (source, part) in self.beside:
-                lived_in = people.select(people[KEY].name("owner"), RESIDENCE)
                 rows = rows.left_join(lived_in, [(KEY, "owner")])
             made = {name: column(rows) for name, column in columns.items()}
             other = f"key_{number}"
@@ -123,7 +133,7 @@ class Facts:
         columns[PROTECTED] = self._protected(read)
         whole = read.joined(self._register())
         made = {name: column(whole) for name, column in columns.items()}
-        return whole.select(KEY, HOUSEHOLD, HEAD, RESIDENCE, **_typed(made))
+        return whole.select(KEY, HOUSEHOLD, HEAD, RESIDENCE, **typed(made))
 
     def _register(self) -> Any:
         """Everyone registered: a household of their own where the register knows of none."""
@@ -145,14 +155,14 @@ class Facts:
         if name in ("age", "age_months"):
             return {name: self._age(read, name)}
         if len(entry.places) != 1:
-            return {name: _unknown(entry)}
+            return {name: unknown(entry)}
         [place] = entry.places
         if place.startswith(AREAS):
             return self._total(read, name, place)
         first = self._first(read, place)
         if not self.catalogue.at(place):
-            return {name: _unknown(entry)}
-        return {name: _as_fact(entry, first, known=read.has(*self.catalogue.at(place)))}
+            return {name: unknown(entry)}
+        return {name: as_fact(entry, first, known=read.has(*self.catalogue.at(place)))}
 
     def _first(self, read: _Read, place: str) -> Column:
         """The value at a place: of the items there the first, up to one that is not delivered."""
@@ -217,18 +227,18 @@ class Facts:
         sums = {item.name: self._amount(read, item) for item in delivered}
         plain = [sums[item.name] for item in delivered if item.reports is None]
         if len(delivered) < len(items) or not items:
-            least = _sum(plain)
+            least = summed(plain)
             return {
                 name: lambda _: None,
-                f"{name}_least": lambda whole: _not_below_zero(least(whole)),
+                f"{name}_least": lambda whole: not_below_zero(least(whole)),
             }
         things: dict[str, dict[int, list[Column]]] = {}
         for item in items:
             if item.reports is not None:
                 ranks = things.setdefault(item.reports, {})
                 ranks.setdefault(item.rank, []).append(sums[item.name])
-        ranked = [_ranked([ranks[rank] for rank in sorted(ranks)]) for ranks in things.values()]
-        return {name: _sum([*plain, *ranked])}
+        once = [ranked([ranks[rank] for rank in sorted(ranks)]) for ranks in things.values()]
+        return {name: summed([*plain, *once])}
 
     def _amount(self, read: _Read, item: Item) -> Column:
         """What an item comes to of a person, a year; null where it says nothing."""
@@ -240,7 +250,7 @@ class Facts:
         if len(item.path) == 1:
             return self._value(read, item)
         return read.column(
-            item, _name(item), lambda rows: rows[item.path[1]].sum(where=_counting(rows, item))
+            item, _name(item), lambda rows: rows[item.path[1]].sum(where=counts(rows, item))
         )
 
     def _vehicles(self, read: _Read) -> dict[str, Column]:
@@ -248,13 +258,13 @@ class Facts:
         total = self._total(read, "vehicles", place)
         if "vehicles_least" in total or not self.catalogue.at(place):
             least = total.get("vehicles_least", lambda _: 0)
-            unknown: dict[str, Column] = {name: lambda _: None for name in _VEHICLES}
-            return unknown | {f"{name}_least": least for name in _VEHICLES}
+            nothing: dict[str, Column] = {name: lambda _: None for name in _VEHICLES}
+            return nothing | {f"{name}_least": least for name in _VEHICLES}
         from_ = self.book.inputs["dear_vehicles"].each_from or 0
         dear = [self._each_from(read, item, from_) for item in self.catalogue.at(place)]
         worth = total["vehicles"]
         return total | {
-            "dear_vehicles": _sum(dear),
+            "dear_vehicles": summed(dear),
             "vehicles_as_general": lambda whole: (worth(whole) == 0).ifelse(0, None),
             "vehicles_as_general_most": worth,
         }
@@ -264,7 +274,7 @@ class Facts:
             value = rows[item.path[-1]]
             if len(item.path) == 1:
                 return (value >= least).ifelse(value, 0)
-            counting = _counting(rows, item)
+            counting = counts(rows, item)
             dear = value >= least
             return value.sum(where=dear if counting is None else counting & dear)
 
@@ -298,7 +308,7 @@ class Facts:
             }
         [(item, use, where)] = told
         self._lived_in(read, item, use, where)
-        return _homes(worth)
+        return homes(worth)
 
     def _beside(self, item: Item) -> tuple[Item | None, Item | None]:
         found = []
@@ -318,7 +328,7 @@ class Facts:
         def in_district(rows: Any, of: Callable[[Any, Any], Any]) -> Any:
             value = rows[item.path[1]]
             lived = rows[use.path[1]].isin(dwellings) & value.notnull()
-            counting = _counting(rows, item)
+            counting = counts(rows, item)
             lived = lived if counting is None else lived & counting
             return of(value, lived & (rows[where.path[1]] == rows[RESIDENCE]))
 
@@ -330,129 +340,5 @@ class Facts:
         read.column(item, "homes_worth", lambda rows: in_district(rows, worth))
 
 
-def _homes(worth: Column) -> dict[str, Column]:
-    def home(whole: Any) -> Any:
-        told = (whole["homes"].fill_null(0) <= 1) & (
-            whole[RESIDENCE].notnull() | (worth(whole) == 0)
-        )
-        return told.ifelse(whole["homes_worth"].fill_null(0), None)
-
-    def most(whole: Any) -> Any:
-        return whole[RESIDENCE].isnull().ifelse(worth(whole), whole["homes_worth"].fill_null(0))
-
-    return {
-        "home": home,
-        "buildings": lambda whole: worth(whole) - home(whole),
-        "home_most": most,
-        "buildings_least": lambda whole: worth(whole) - most(whole),
-        "buildings_most": worth,
-    }
-
-
 def _name(item: Item) -> str:
     return "__".join((item.source, *item.path))
-
-
-def _counting(rows: Any, item: Item) -> Any:
-    """Whether a row of a list counts, by its declaration; None where every row does."""
-    found = None
-    for column, wanted in item.counts_when:
-        value = rows[column]
-        counts = value.isnull() if wanted == "absent" else value.cast("string") == wanted
-        found = counts if found is None else found & counts
-    return found
-
-
-def _sum(columns: Sequence[Column]) -> Column:
-    """What is known of these, added up; nothing is 0: the agencies say that there is none."""
-
-    def add(whole: Any) -> Any:
-        import ibis  # noqa: PLC0415 - heavy, and needed only where populations are read
-
-        amounts = [column(whole).coalesce(0) for column in columns]
-        return reduce(lambda one, other: one + other, amounts) if amounts else ibis.literal(0)
-
-    return lambda whole: add(whole).cast("int64")
-
-
-def _ranked(ranks: Sequence[Sequence[Column]]) -> Column:
-    """Of one thing reported the reports of the first rank that has any, added up."""
-
-    def first(whole: Any) -> Any:
-        found = None
-        for rank in ranks:
-            reports = [column(whole) for column in rank]
-            none = reduce(lambda one, other: one & other, (one.isnull() for one in reports))
-            amount = none.ifelse(None, _sum(rank)(whole))
-            found = amount if found is None else found.coalesce(amount)
-        return found
-
-    return first
-
-
-def _not_below_zero(amount: Any) -> Any:
-    return (amount > 0).ifelse(amount, 0)
-
-
-def _unknown(entry: Input) -> Column:
-    kind = {"won": "int64", "number": "int64", "yes-no": "boolean", "code": "string"}[entry.type]
-
-    def null(_: Any) -> Any:
-        import ibis  # noqa: PLC0415 - as above
-
-        return ibis.null(kind)
-
-    return null
-
-
-def _as_fact(entry: Input, first: Column, *, known: bool) -> Column:
-    """A value as the rules take it; where every agency is known, what none says is none."""
-
-    def fact(whole: Any) -> Any:
-        value = first(whole)
-        if value is None:
-            return _unknown(entry)(whole)
-        if entry.type == "code":
-            return value.isin(entry.options).ifelse(value, None)
-        if entry.type == "yes-no" and not value.type().is_boolean():
-            value = value.isin(entry.when)
-        none = entry.type != "yes-no"
-        return value.coalesce(0 if none else False) if known else value
-
-    return fact
-
-
-def _typed(columns: Mapping[str, Any]) -> dict[str, Any]:
-    import ibis  # noqa: PLC0415 - as above
-
-    return {
-        name: ibis.null("int64") if column is None else column for name, column in columns.items()
-    }
-
-
-def related(own: Any, theirs: Any) -> Any:
-    """A member's relation to the applicant, from how both stand to the head of the household."""
-    import ibis  # noqa: PLC0415 - as above
-
-    return ibis.cases(
-        *(((own == one) & (theirs == other), found) for (one, other), found in RELATIONS.items())
-    )
-
-
-def of_household(book: Book, names: Sequence[str], residence: Any) -> dict[str, Any]:
-    """The facts of a household that are told by where it lives: of the longest prefix that fits."""
-    import ibis  # noqa: PLC0415 - as above
-
-    found = {}
-    for name in names:
-        entry = book.inputs[name]
-        if entry.of != "household":
-            continue
-        if not entry.prefixes:
-            if entry.declared is None:
-                found[name] = _unknown(entry)(None)
-            continue
-        prefixes = sorted(entry.prefixes, key=len, reverse=True)
-        cases = [(residence.startswith(prefix), entry.prefixes[prefix]) for prefix in prefixes]
-        found[name] = ibis.cases(*cases)
-    return found

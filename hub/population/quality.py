@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +80,39 @@ class Report:
         return hashlib.sha256(whole.encode()).hexdigest()
 
 
-def examine(backend: Any, delivery: Delivery, register: Any, last: Report | None) -> Report:
-    """Report on a delivery; `register` is the table of people that the identity register delivers.
+def measure(backend: Any, delivery: Delivery) -> Mapping[str, PartReport]:
+    """What is in each part of a delivery; whom nobody knows is left to `unmatched`.
 
     Raises DeliveryRefused where it cannot be read at all.
     """
-    parts = {name: _examined(backend, delivery, name, register) for name in delivery.bulk.parts}
+    return {name: _measured(backend, delivery, name) for name in delivery.bulk.parts}
+
+
+def unmatched(
+    backend: Any, deliveries: Sequence[Delivery], register: Any
+) -> Mapping[tuple[str, str], int]:
+    """How many people of each part, by source and part, the table `register` of people lacks.
+
+    All parts are gone through at once: looking up everyone takes longest.
+    """
+    parts = [(delivery, part) for delivery in deliveries for part in delivery.bulk.parts]
+    keys = [
+        table(backend, delivery, part).select(KEY).mutate(part=number)
+        for number, (delivery, part) in enumerate(parts)
+    ]
+    if not keys:
+        return {}
+    strangers = reduce(lambda one, other: one.union(other), keys).anti_join(register, KEY)
+    counted = strangers.group_by("part").aggregate(people=strangers[KEY].nunique())
+    found = {row["part"]: row["people"] for row in backend.to_pyarrow(counted).to_pylist()}
+    return {
+        (delivery.source.name, part): found.get(number, 0)
+        for number, (delivery, part) in enumerate(parts)
+    }
+
+
+def report(delivery: Delivery, parts: Mapping[str, PartReport], last: Report | None) -> Report:
+    """What is to be said of a delivery, measured against the last good one."""
     refusals = [refusal for name, part in parts.items() for refusal in _wrong(delivery, name, part)]
     if last is not None:
         for name, part in parts.items():
@@ -95,11 +123,12 @@ def examine(backend: Any, delivery: Delivery, register: Any, last: Report | None
     return Report(source.name, source.agency, str(delivery.day), parts, since, tuple(refusals))
 
 
-def _examined(backend: Any, delivery: Delivery, name: str, register: Any) -> PartReport:
+def _measured(backend: Any, delivery: Delivery, name: str) -> PartReport:
     raw = opened(backend, delivery, name)
     typed = table(backend, delivery, name)
+    people = typed[KEY].nunique() if name == PEOPLE else typed[KEY].approx_nunique()
     keyless = typed[KEY].isnull().sum().coalesce(0)
-    wanted: dict[str, Any] = {"rows": typed.count(), "keyless": keyless}
+    wanted: dict[str, Any] = {"rows": typed.count(), "keyless": keyless, "people": people}
     for item in delivery.items(name):
         column, label = typed[item.path[-1]], item.path[-1]
         wanted[f"nulls {label}"] = column.isnull().sum()
@@ -113,7 +142,6 @@ def _examined(backend: Any, delivery: Delivery, name: str, register: Any) -> Par
     wrong = {}
     if counted:
         [wrong] = backend.to_pyarrow(raw.aggregate(**counted)).to_pylist()
-    people, unmatched = _whose(backend, name, typed, register, found["rows"] - found["keyless"])
     columns = {
         item.path[-1]: Column(
             nulls=found[f"nulls {item.path[-1]}"] or 0,
@@ -126,24 +154,7 @@ def _examined(backend: Any, delivery: Delivery, name: str, register: Any) -> Par
     }
     with delivery.files[name].open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return PartReport(digest, found["rows"], people, found["keyless"], unmatched, columns)
-
-
-def _whose(backend: Any, name: str, typed: Any, register: Any, rows: int) -> tuple[int, int]:
-    """Of how many people the rows are, and how many of these the register lacks.
-
-    Counting distinct keys takes longest, and is left where every row matches another person.
-    """
-
-    def count(found: Any) -> int:
-        return int(backend.to_pyarrow(found).as_py())
-
-    if name == PEOPLE:
-        matched = count(register.semi_join(typed, KEY).count())
-        people = rows if matched == rows else count(typed[KEY].nunique())
-        return people, people - matched
-    unmatched = count(typed.anti_join(register, KEY)[KEY].nunique())
-    return count(typed[KEY].approx_nunique()), unmatched
+    return PartReport(digest, found["rows"], found["people"], found["keyless"], 0, columns)
 
 
 def _wrong(delivery: Delivery, name: str, part: PartReport) -> Iterator[Refusal]:

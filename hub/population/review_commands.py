@@ -21,11 +21,13 @@ from hub import tables
 from hub.app import read_plans
 from hub.config import Settings, read_settings
 from hub.population import quality
+from hub.population.examining import examine
 from hub.population.log import opened
-from hub.population.review import NotReviewable
 from hub.population.review_demo import run_demo
 from hub.population.review_engine import DuckDB, Engine
-from hub.population.run import PURPOSE, Done, Place, Progress, Refused, Wanted, examine, review
+from hub.population.reviewed import NotReviewable
+from hub.population.run import Done, review
+from hub.population.wanted import PURPOSE, Place, Progress, Refused, Wanted
 from hub.querylog.store import LogUnavailable
 from schema.working_days import today
 

@@ -51,12 +51,23 @@ class DuckDB:
             memory_limit=memory,
             temp_directory=str(spill),
             preserve_insertion_order=False,
+            # Steps that rest on one another are worked out one by one: put into one another,
+            # as they would be, each is worked out wherever it is read.
+            disabled_optimizers="cte_inlining",
         )
         self.backend.raw_sql("SET enable_progress_bar = false")
 
     def place_of(self, key: Any, places: int) -> Any:
-        """By DuckDB's own hash."""
-        return (key.hash().abs() % places).cast("int64")
+        """By DuckDB's own hash, which Ibis would have go through a text of bits."""
+        import ibis  # noqa: PLC0415 - as above
+
+        @ibis.udf.scalar.builtin(  # type: ignore[untyped-decorator]
+            name="hash", signature=(("string",), "uint64")
+        )
+        def hashed(key: str) -> int:  # type: ignore[empty-body]
+            """As DuckDB has it."""
+
+        return (hashed(key) % places).cast("int64")
 
     def read(self, path: Path) -> Any:
         """A Parquet file, or all in a folder and the folders of its parts."""
@@ -106,11 +117,12 @@ class DuckDB:
         """To one Parquet file."""
         part = path.with_suffix(".part")
         self.backend.raw_sql(f"COPY ({query}) TO '{part}' (FORMAT parquet, COMPRESSION snappy)")
-        _sync(part)
+        sync(part)
         part.rename(path)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file on the disk before it is known by its name."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -36,7 +36,7 @@ def add(commands: Any, config: Path) -> None:
     running.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb")
     running.add_argument("--memory", default="4GB", help="most memory of the engine (%(default)s)")
     running.add_argument(
-        "--batches", type=int, metavar="N", help="how many (one in 500,000 people)"
+        "--batches", type=int, metavar="N", help="how many (one in 1,000,000 people)"
     )
     running.add_argument("--json", action="store_true", help="print one line of JSON")
     running.add_argument("--config", type=Path, default=config, help="the settings (hub.toml)")

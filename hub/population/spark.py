@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from hub.population.review_engine import sync
+
 
 class Spark:
     """Runs the same expressions on Spark (extra `spark`), which needs Java 17 or newer.
@@ -72,8 +74,11 @@ class Spark:
         part.rename(path)
 
     def write(self, query: str, path: Path) -> None:
-        """To a folder of Parquet files."""
+        """To one Parquet file, as the other engine does, whatever reads it."""
         part = path.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
         self._session.sql(query).coalesce(1).write.parquet(str(part))
-        part.rename(path)
+        [file] = part.glob("part-*.parquet")
+        sync(file)
+        file.rename(path)
+        shutil.rmtree(part)

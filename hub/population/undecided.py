@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from hub.population.deliveries import KEY
-from hub.population.review import Reviewed, Tables, households, known_facts, members
 from hub.population.review_engine import Engine
+from hub.population.reviewed import Reviewed, Tables
+from hub.population.testing import OPEN, households, known_facts, members
 from schema.rules import columns
-from schema.rules.assess import RESULTS, Result, means_test
+from schema.rules.assess import Result, means_test
 from schema.rules.facts import Fact, HouseholdFacts, Known, Member, NotKnown
-
-_OPEN = RESULTS[None].value
 
 
 def decide_by_bounds(
@@ -24,7 +23,7 @@ def decide_by_bounds(
 ) -> None:
     """Decide what can be decided of the table `tested`, in place; `into` is a file to write."""
     backend = engine.backend
-    undecided = tested.filter(tested.result == _OPEN).select(KEY, "programme")
+    undecided = tested.filter(tested.result == OPEN).select(KEY, "programme")
     wanted: dict[str, list[str]] = {}
     for row in backend.to_pyarrow(undecided).to_pylist():
         wanted.setdefault(row[KEY], []).append(row["programme"])

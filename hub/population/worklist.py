@@ -14,7 +14,7 @@ from authz.caller import Caller
 from authz.decide import Verdict
 from hub.acting import Acting
 from hub.errors import refused
-from hub.population.run import PURPOSE
+from hub.population.wanted import PURPOSE
 from schema import review as shown
 from schema.rules.book import the_book
 from schema.scalars import Won

@@ -7,7 +7,8 @@ wrong beyond 2**53. Amounts are 64 bits wide; DuckDB refuses what does not fit, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ from schema.rules.expression import (
     Not,
     Over,
     Quotient,
+    children,
     nodes,
 )
 from schema.rules.lowering import Table
@@ -34,6 +36,7 @@ from schema.rules.year import Year
 
 KEY = "household"
 """The column of both tables that says whose a row is."""
+_NUMBERS = itertools.count(1)
 
 
 @ibis.udf.scalar.builtin(name="divide")  # type: ignore[untyped-decorator]
@@ -65,11 +68,11 @@ def assess(
         for node in nodes(rules.formulas[name])
         if isinstance(node, Over)
     )
-    places = {node: f"over_{number}" for number, node in enumerate(over)}
-    if places:
-        reader = _Reader(each, rules, {})
-        sums = {place: reader.gathered(node) for node, place in places.items()}
-        gathered = each.group_by(KEY).aggregate(**sums)
+    places: dict[Expression, str] = {node: f"over_{number}" for number, node in enumerate(over)}
+    if over:
+        reader = _apart(rules, each, over, {})
+        sums = {places[node]: reader.gathered(node) for node in over}
+        gathered = reader.table.group_by(KEY).aggregate(**sums)
         own = own.join(gathered, KEY, how="left")
     done = _stepwise(rules, own, of_households, places)
     return done.select(KEY, *wanted)
@@ -93,26 +96,73 @@ def _declared(rules: Year, table: ibis.Table, of: Level, reached: Iterable[str])
 
 
 def _stepwise(
-    rules: Year, table: ibis.Table, steps: Sequence[str], places: Mapping[Over, str]
+    rules: Year, table: ibis.Table, steps: Sequence[str], places: Mapping[Expression, str]
 ) -> ibis.Table:
     """The table with the steps, those that rest on none of the others first."""
     left = list(steps)
     while left:
         ready = [name for name in left if not set(rules.book.reached((name,))[:-1]) & set(left)]
-        reader = _Reader(table, rules, places)
-        table = table.mutate(**{name: reader.read(rules.formulas[name]) for name in ready})
+        reader = _apart(rules, table, [rules.formulas[name] for name in ready], places)
+        table = _kept(reader.table, {name: reader.read(rules.formulas[name]) for name in ready})
         left = [name for name in left if name not in ready]
     return table
+
+
+def _apart(
+    rules: Year, table: ibis.Table, formulas: Iterable[Expression], places: Mapping[Expression, str]
+) -> _Reader:
+    """A reader of the table with a column for each part of the formulas that is read repeatedly.
+
+    Written out wherever it is read, a part within a part within a part grows without bounds.
+    """
+    parts = dict.fromkeys(part for formula in formulas for part in _repeated(formula, places))
+    left, known = list(parts), dict(places)
+    while left:
+        ready = [part for part in left if not set(nodes(part)) & set(left) - {part}]
+        reader, numbers = _Reader(table, rules, known), iter(_NUMBERS)
+        named = {part: f"part_{next(numbers)}" for part in ready}
+        table = _kept(table, {name: reader.read(part) for part, name in named.items()})
+        known |= named
+        left = [part for part in left if part not in named]
+    return _Reader(table, rules, known)
+
+
+def _repeated(node: Expression, places: Mapping[Expression, str]) -> Iterator[Expression]:
+    """The parts of a formula that the reader reads more than once; not within those of `places`."""
+    if node in places:
+        return
+    again: tuple[Expression | None, ...] = ()
+    match node:
+        case Extreme(parts=parts):
+            again = parts
+        case Choose(condition=condition):
+            again = (condition,)
+        case Quotient(part=part):
+            again = tuple(term for term, _ in _linear(part, 1)[0])
+        case Over(part=part, where=where):
+            again = (part, where)
+    for one in again:
+        if one is not None and one not in places and not isinstance(one, Constant | Name):
+            yield one
+    for child in children(node):
+        yield from _repeated(child, places)
+
+
+def _kept(table: ibis.Table, columns: Mapping[str, Any]) -> ibis.Table:
+    """The table with these columns, each worked out once: Ibis would write them out anew."""
+    return table.mutate(**columns).alias(f"worked_{next(_NUMBERS)}")
 
 
 @dataclass(frozen=True)
 class _Reader:
     table: ibis.Table
     rules: Year
-    places: Mapping[Over, str]
+    places: Mapping[Expression, str]
 
     def read(self, node: Expression) -> Any:  # noqa: C901, PLR0911, PLR0912 - a case for each node
         """A formula over the table's columns."""
+        if node in self.places:
+            return self.table[self.places[node]]
         match node:
             case Constant(value=bool() | str() as value):
                 return ibis.literal(value)
@@ -120,8 +170,6 @@ class _Reader:
                 return _whole(int(value))
             case Name(name=name):
                 return self.table[name]
-            case Over():
-                return self.table[self.places[node]]
             case Cell(table=table, key=key):
                 return _cell(self.rules.lowering.tables[table][0], self.read(key))
             case Arithmetic(operator="+", left=left, right=right):
@@ -164,6 +212,8 @@ class _Reader:
         for part, factor in terms:
             whole, rest = _floored(self.read(part), node.by)
             above, left = above + whole * factor, left + rest * factor
+        if more >= 0 and all(factor >= 0 for _, factor in terms):
+            return above + _divide(left, _whole(node.by))  # what is left over is never below 0
         return above + _floored(left, node.by)[0]
 
     def gathered(self, node: Over) -> Any:

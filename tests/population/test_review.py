@@ -127,7 +127,7 @@ def test_a_review_that_was_killed_goes_on_and_neither_redoes_nor_loses_a_batch(
         **caseload.environment,
         "HUB_LOG_STORE": f"sqlite+aiosqlite:///{tmp_path / 'log.db'}",
     }
-    command = [sys.executable, "-m", "hub.cli", *caseload.arguments(reviews, "--batches", "10")]
+    command = [sys.executable, "-m", "hub.cli", *caseload.arguments(reviews, "--batches", "6")]
     with (tmp_path / "errors").open("w") as errors:
         running = subprocess.Popen(
             command,
@@ -139,7 +139,7 @@ def test_a_review_that_was_killed_goes_on_and_neither_redoes_nor_loses_a_batch(
     running.send_signal(signal.SIGKILL)
     assert running.wait() == -signal.SIGKILL, (tmp_path / "errors").read_text()
     done = {path: path.stat().st_mtime_ns for path in reviews.glob("*/findings/*.parquet")}
-    assert 2 <= len(done) < 10
+    assert 2 <= len(done) < 6
     finished = subprocess.run(
         command, env={**os.environ, **environment}, capture_output=True, text=True, check=True
     )
@@ -150,7 +150,7 @@ def test_a_review_that_was_killed_goes_on_and_neither_redoes_nor_loses_a_batch(
     assert rows(folder.parent, "findings") == rows(whole.parent, "findings")
     assert rows(folder.parent, "results") == rows(whole.parent, "results")
     logged = Logged(tmp_path / "log.db", caseload)
-    assert sorted(one["batch"] for one in logged.batches(folder.parent.name)) == list(range(10))
+    assert sorted(one["batch"] for one in logged.batches(folder.parent.name)) == list(range(6))
 
 
 class Logged:

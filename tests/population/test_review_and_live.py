@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,8 @@ _TESTS = " ".join(
     for number, key in enumerate(PROGRAMMES)
 )
 QUERY = f"query Compare($ids: [ID!]!) {{ recipients(ids: $ids) {{ id {_TESTS} }} }}"
-SAMPLE = 60
+SAMPLE = int(os.environ.get("SAMPLED", "60"))
+"""People compared; by hand a thousand (`SAMPLED=1000`)."""
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,8 @@ def live(demo: Demo, people: dict[str, str]) -> Iterator[tuple[str, dict[str, An
     """What the hub answers of these people, by district, as caseworkers of it ask."""
     by_district = sorted(people, key=lambda key: people[key])
     for district, some in itertools.groupby(by_district, key=lambda key: people[key]):
-        for ids in [list(some)[:100]]:
+        listed = list(some)
+        for ids in (listed[at : at + 100] for at in range(0, len(listed), 100)):
             answer = demo.ask(
                 QUERY,
                 {"ids": ids},
