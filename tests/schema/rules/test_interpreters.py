@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import ibis
+import numpy
 import pyarrow
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schema.rules import columns
-from schema.rules.book import Book, read_book
+from schema.rules.book import Book, Input, read_book
 from schema.rules.facts import Absent, HouseholdFacts, Known, Member, NotKnown
 from schema.rules.reference import Reading
 from schema.rules.run import work_out
@@ -65,13 +66,23 @@ def rows_of_columns(
     rules: Year, own: Sequence[dict[str, Any]], members: Sequence[Sequence[dict[str, Any]]]
 ) -> Iterator[tuple[Any, ...]]:
     """The same, in the order of the steps."""
-    steps = rules.layout.household_steps
     places = [n for n, each in enumerate(members) for _ in each]
     flat = [row for each in members for row in each]
+    return of_columns(
+        rules,
+        {"household": range(len(own)), **{key: [row[key] for row in own] for key in own[0]}},
+        {"household": places, **{key: [row[key] for row in flat] for key in flat[0]}},
+    )
+
+
+def of_columns(
+    rules: Year, own: Mapping[str, Sequence[Any]], members: Mapping[str, Sequence[Any]]
+) -> Iterator[tuple[Any, ...]]:
+    """Every step of every household, from the columns of two tables."""
+    steps = rules.layout.household_steps
     back = ibis.duckdb.connect()
-    for name, place, found in (("members", places, flat), ("households", range(len(own)), own)):
-        columns_of = {key: [row[key] for row in found] for key in found[0]}
-        back.con.register(name, pyarrow.table({"household": list(place), **columns_of}))
+    for name, found in (("members", members), ("households", own)):
+        back.con.register(name, pyarrow.table({key: list(cells) for key, cells in found.items()}))
     made = columns.assess(rules, steps, back.table("members"), back.table("households"))
     ordered = back.to_pyarrow(made).sort_by("household")
     return zip(*(ordered.column(name).to_pylist() for name in steps), strict=True)
@@ -93,21 +104,53 @@ def facts_of(own: dict[str, Any], members: Sequence[dict[str, Any]]) -> Househol
     return HouseholdFacts(tuple(people), known(own))
 
 
+HOUSEHOLDS = 100_000
+
+
+def drawn_column(entry: Input, size: int, dice: numpy.random.Generator) -> list[Any]:
+    """Values of a fact for so many, as `households.drawn` draws each."""
+    if entry.type == "yes-no":
+        return (dice.random(size) < 0.3).tolist()
+    if entry.type == "code":
+        return [entry.options[n] for n in dice.integers(len(entry.options), size=size).tolist()]
+    if entry.type == "number":
+        return dice.integers(100, size=size).tolist()
+    kind = dice.random(size)
+    some = dice.integers(10 ** dice.integers(5, 10, size=size))
+    beyond = 2**53 + dice.integers(10**9, size=size)
+    return numpy.where(kind < 0.5, 0, numpy.where(kind < 0.97, some, beyond)).tolist()
+
+
 def test_scalar_and_columns_agree_on_100_000_households_at_random() -> None:
-    # Their members are put together anew from those of a tenth as many households.
-    drawn_own, drawn_members = drawn_households(10_000, seed=20260601)
-    dice, by_place = random.Random(20260601), [list[dict[str, Any]]() for _ in range(6)]
-    for each in drawn_members:
-        for place, row in enumerate(each):
-            by_place[place].append(row)
-    sizes = dice.choices((1, 1, 2, 3, 4, 6), k=100_000)
-    members = [[dice.choice(by_place[place]) for place in range(size)] for size in sizes]
-    own = dice.choices(drawn_own, k=100_000)
-    layout = RULES.layout
-    for number, found in enumerate(rows_of_columns(RULES, own, members)):
-        mine = [own[number][name] for name in layout.household]
-        each_one = [[row[name] for name in layout.member] for row in members[number]]
-        assert found == tuple(RULES.exactly(mine, each_one)[0]), number
+    dice, layout, inputs = numpy.random.default_rng(20260601), RULES.layout, BOOK.inputs
+    sizes = dice.choice((1, 1, 2, 3, 4, 6), size=HOUSEHOLDS)
+    people, others = int(sizes.sum()), ("spouse", "child", "parent", "other")
+    first = numpy.zeros(people, dtype=bool)
+    first[numpy.cumsum(sizes) - sizes] = True
+    members = {name: drawn_column(inputs[name], people, dice) for name in layout.member}
+    # As everywhere: the first applies, and one at most is the spouse.
+    second = numpy.roll(first, 1) & ~first
+    drawn_other = dice.integers(len(others), size=people)
+    members["relation"] = [
+        "self" if applies else others[n] if may_be_spouse else ("child", "other")[n % 2]
+        for applies, may_be_spouse, n in zip(
+            first.tolist(), second.tolist(), drawn_other.tolist(), strict=True
+        )
+    ]
+    members["applicant"] = first.tolist()
+    own = {name: drawn_column(inputs[name], HOUSEHOLDS, dice) for name in layout.household}
+    places = numpy.repeat(numpy.arange(HOUSEHOLDS), sizes).tolist()
+    each_own = zip(*own.values(), strict=True)
+    each_member = zip(*(members[name] for name in layout.member), strict=True)
+    found = of_columns(RULES, own | {"household": range(HOUSEHOLDS)}, members | {"household": places})
+    seen = set()
+    for number, (mine, size, columns) in enumerate(
+        zip(each_own, sizes.tolist(), found, strict=True)
+    ):
+        household = (mine, tuple(itertools.islice(each_member, size)))
+        assert columns == RULES.exactly(*household)[0], number
+        seen.add(hash(household))
+    assert len(seen) == HOUSEHOLDS
 
 
 def test_scalar_and_reference_agree() -> None:
