@@ -1,4 +1,4 @@
-"""How long decisions take at an office, by programme: the types of `decisionTimes`."""
+"""How long decisions take at an office or in a district, by programme: the types of `decisionTimes`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ class DecisionTime:
     ninetieth_percentile_days: int = covered("Nine in ten took no longer.")
 
 
-@strawberry.type(description="How long decisions took at the caller's office, in one year.")
+@strawberry.type(description="How long decisions took at an office or in a district, in one year.")
 class DecisionTimes:
     """Figures over many applications, and of none of them."""
 
-    office: str = covered("The office that decided.")
+    office: str | None = covered("The office that decided; null where it is of a district.")
+    district: str | None = covered("The district in which the applicants live, where one is asked.")
     year: int = covered("The year of the decisions.")
     as_of: datetime.date = covered("The day of the delivery that was counted.")
     agency: str = covered("Whose delivery it is.")
@@ -37,6 +38,7 @@ def query_fields() -> dict[str, tuple[Any, Any]]:
     def decision_times(
         info: strawberry.Info,
         year: int,  # noqa: ARG001 - what is done with arguments is done before
+        district: str | None = None,  # noqa: ARG001
     ) -> DecisionTimes:
         found: DecisionTimes = info.context.done["decisionTimes"]
         return found
@@ -45,10 +47,10 @@ def query_fields() -> dict[str, tuple[Any, Any]]:
         "decisionTimes": (
             DecisionTimes,
             needing(
-                Acts(frozenset({"oversight"})),
+                Acts(frozenset({"oversight", "population"})),
                 decision_times,
-                "Median and 90th percentile of the days from application to decision at the"
-                " caller's own office, by programme.",
+                "Median and 90th percentile of the days from application to decision, by programme:"
+                " at the caller's own office, or of those who live in a district.",
             ),
         ),
     }

@@ -1,7 +1,6 @@
-"""How long decisions take at an office: counted in the delivery of applications, by programme.
+"""How long decisions take at an office or in a district: counted in deliveries, by programme.
 
-It is about nobody in particular: by whole years of the caller's own office, and never of fewer
-than ten decisions.
+It is about nobody in particular: by whole years, and never of fewer than ten decisions.
 """
 
 from __future__ import annotations
@@ -10,14 +9,14 @@ import asyncio
 import datetime
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hub.acting import Acting
 from hub.admission import Denied
 from hub.errors import refused
-from hub.population.deliveries import Delivery, DeliveryRefused, newest, table
+from hub.population.deliveries import KEY, Delivery, DeliveryRefused, newest, table
 from schema.decision_times import DecisionTime, DecisionTimes
 from schema.selecting import COUNT
 from sources.declaration import Catalogue, Item, Source
@@ -26,38 +25,76 @@ LEAST = 10
 """Decisions of which figures are given; their number is rounded down to a multiple of it."""
 _COLUMNS = ("programme", "office", "applied", "decided")
 _PLACES = tuple(f"applications.{name}" for name in _COLUMNS)
+_DISTRICT = "identity.district"
 _MEMORY = "256MB"
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose decisions are counted: an office's, or those on who lives in a district; of a year."""
+
+    year: int
+    office: str | None
+    district: str | None
+
+
 async def _decision_times(acting: Acting) -> DecisionTimes:
-    catalogue, office = acting.hub.schema.catalogue, acting.about.caller.office
-    year, today = int(acting.arguments["year"]), datetime.datetime.now(datetime.UTC).date()
-    if office is None:
-        raise refused("PURPOSE_DENIED", "the token does not say the caller's office")
-    if not today.year - 10 <= year <= today.year:
-        raise refused("BAD_VARIABLES", "`year` is one of the last ten, or this one")
-    items = _items(catalogue)
+    catalogue = acting.hub.schema.catalogue
+    today = datetime.datetime.now(datetime.UTC).date()
+    scope = _scope(acting, today)
+    source, items = catalogue.sources[catalogue.cases], _items(catalogue)
+    lived_in = _district(catalogue) if scope.district else None
     uses = acting.purpose.uses[COUNT]
-    denied = tuple(uses[item.name] for item in items if not uses[item.name].allowed)
+    counted_by = (*items, *([lived_in] if lived_in else []))
+    denied = tuple(uses[item.name] for item in counted_by if not uses[item.name].allowed)
     if denied:
         raise Denied(denied)
-    source = catalogue.sources[catalogue.cases]
 
-    def count() -> tuple[Delivery, dict[str, dict[int, int]]]:
+    def count() -> tuple[tuple[Delivery, ...], dict[str, dict[int, int]]]:
         with tempfile.TemporaryDirectory() as drawn:
-            delivery = newest(_alone(source, items), today, Path(drawn))
-            return delivery, counted(delivery, office, year)
+            wanted = [_alone(source, items)]
+            if lived_in is not None:
+                wanted.append(_people(catalogue.sources[catalogue.identity], lived_in))
+            found = tuple(newest(one, today, Path(drawn, one.name)) for one in wanted)
+            return found, counted(scope, *found)
 
     try:
-        delivery, found = await asyncio.to_thread(count)
+        deliveries, found = await asyncio.to_thread(count)
     except DeliveryRefused as fault:
         raise refused("NO_DELIVERIES", f"{fault.source}: {fault.reason}") from fault
-    acting.entry.facts["deliveries"] = {source.name: str(delivery.day)}
-    acting.entry.facts["decisionTimes"] = {"office": office, "year": year}
-    slowest = sorted(times(found), key=lambda one: (-one.median_days, one.programme))
+    acting.entry.facts["deliveries"] = {one.source.name: str(one.day) for one in deliveries}
+    told = {"office": scope.office, "district": scope.district, "year": scope.year}
+    acting.entry.facts["decisionTimes"] = {key: value for key, value in told.items() if value}
     return DecisionTimes(
-        office=office, year=year, as_of=delivery.day, agency=source.agency, programmes=slowest
+        office=scope.office,
+        district=scope.district,
+        year=scope.year,
+        as_of=deliveries[0].day,
+        agency=source.agency,
+        programmes=sorted(times(found), key=lambda one: (-one.median_days, one.programme)),
     )
+
+
+def _scope(acting: Acting, today: datetime.date) -> Scope:
+    """What the caller may ask about: who oversees, their own office or district.
+
+    Policy teams, any district. Raises RequestRefused.
+    """
+    caller, district = acting.about.caller, acting.arguments.get("district")
+    year = int(acting.arguments["year"])
+    if not today.year - 10 <= year <= today.year:
+        raise refused("BAD_VARIABLES", "`year` is one of the last ten, or this one")
+    if acting.purpose.relation == "population":
+        if district is None:
+            raise refused("BAD_VARIABLES", "name a `district`: this purpose is of no office")
+        return Scope(year, None, district)
+    if district is not None:
+        if district != caller.district:
+            raise refused("PURPOSE_DENIED", "of another district than the caller's own")
+        return Scope(year, None, district)
+    if caller.office is None:
+        raise refused("PURPOSE_DENIED", "the token does not say the caller's office")
+    return Scope(year, caller.office, None)
 
 
 def _items(catalogue: Catalogue) -> tuple[Item, ...]:
@@ -67,6 +104,22 @@ def _items(catalogue: Catalogue) -> tuple[Item, ...]:
     if len(found) < len(_PLACES) or len({item.path[0] for item in found}) > 1:
         raise refused("NO_DELIVERIES", "no list of the register of cases tells of applications")
     return found
+
+
+def _district(catalogue: Catalogue) -> Item:
+    """The item of the register of identity that tells where people live. Raises RequestRefused."""
+    found = catalogue.held_by(catalogue.identity, _DISTRICT)
+    if found is None or len(found.path) != 1:
+        raise refused("NO_DELIVERIES", "the register of identity does not tell of districts")
+    return found
+
+
+def _people(source: Source, item: Item) -> Source:
+    """The source as if it delivered this item of everyone, and nothing else."""
+    if source.bulk is None:
+        return source
+    bulk = source.bulk.model_copy(update={"lists": {}, "apart": {}, "items": item.path})
+    return replace(source, bulk=bulk, items=(item,))
 
 
 def _alone(source: Source, items: tuple[Item, ...]) -> Source:
@@ -87,15 +140,26 @@ def _alone(source: Source, items: tuple[Item, ...]) -> Source:
     return replace(source, bulk=bulk, items=columns)
 
 
-def counted(delivery: Delivery, office: str, year: int) -> dict[str, dict[int, int]]:
-    """How many decisions took how many days, by programme. Raises DeliveryRefused."""
+def counted(
+    scope: Scope, delivery: Delivery, people: Delivery | None = None
+) -> dict[str, dict[int, int]]:
+    """How many decisions took how many days, by programme. Raises DeliveryRefused.
+
+    `people` tells who lives where; it is there where a district is asked about.
+    """
     import ibis  # noqa: PLC0415 - heavy, and needed only where populations are read
 
     backend: Any = ibis.duckdb.connect(threads=1, memory_limit=_MEMORY)
     try:
         rows = table(backend, delivery)
-        in_time = (rows.office == office) & (rows.decided.year() == year)
-        decided = rows.filter(in_time & (rows.decided >= rows.applied) & rows.programme.notnull())
+        in_time = (rows.decided.year() == scope.year) & (rows.decided >= rows.applied)
+        decided = rows.filter(in_time & rows.programme.notnull())
+        if people is None:
+            decided = decided.filter(decided.office == scope.office)
+        else:
+            everyone = table(backend, people)
+            there = everyone.filter(everyone[people.items()[0].path[-1]] == scope.district)
+            decided = decided.semi_join(there, KEY)
         days = decided.decided.delta(decided.applied, unit="day")
         numbers = decided.group_by([decided.programme, days.name("days")]).aggregate(
             number=decided.count()

@@ -25,8 +25,10 @@ from tests.hub.memory import CALLER, REGISTER, Agency, encode, hub_over
 
 YEAR = datetime.datetime.now(datetime.UTC).year
 SUPERVISOR = replace(CALLER, person="supervisor-1", roles=frozenset({"supervisor"}))
+POLICY = replace(CALLER, person="policy-1", roles=frozenset({"policy"}), office="policy-office")
 ASK = (
-    "query($year: Int!) { decisionTimes(year: $year) { office year agency asOf programmes"
+    "query($year: Int!, $district: String) { decisionTimes(year: $year, district: $district)"
+    " { office district year agency asOf programmes"
     " { programme decisions medianDays ninetiethPercentileDays } } }"
 )
 
@@ -52,6 +54,18 @@ def deliver(folder: Path) -> None:
     """)
 
 
+def settle(folder: Path) -> None:
+    """Those with even numbers live in 11110, the others in 26110."""
+    folder.mkdir()
+    duckdb.sql(f"""
+        COPY (
+          SELECT 'r-' || n AS id, DATE '1980-01-01' AS birthDate, 'female' AS sex,
+                 CASE n % 2 WHEN 0 THEN '11110' ELSE '26110' END AS district
+          FROM range(1, 400) t(n)
+        ) TO '{folder / "people-2026-10-30.parquet"}' (FORMAT PARQUET)
+    """)
+
+
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     found = Store(f"sqlite+aiosqlite:///{tmp_path / 'log.db'}", 10, bytes(32))
@@ -74,11 +88,12 @@ async def ask(
     register: Register = REGISTER,
     purpose: str = "oversight",
     year: int = YEAR,
+    district: str | None = None,
 ) -> dict[str, Any]:
     agencies = {name: Agency({}) for name in ("resident", "tax", "labour", "property", "benefits")}
     request = Request(
         sent=Sent(ASK, None),
-        variables={"year": year},
+        variables={"year": year, "district": district},
         operation_name=None,
         purpose=purpose,
         cases=None,
@@ -117,6 +132,42 @@ async def test_what_was_counted_is_logged_and_nobody_is_named(store: Store, fold
     assert outcome["decisionTimes"] == {"office": "office-1", "year": YEAR}
     assert outcome["deliveries"] == {"benefits": "2026-10-31"}
     assert not outcome.get("subjects")
+
+
+@pytest.fixture
+def settled(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver(folder)
+    settle(tmp_path / "people")
+    monkeypatch.setenv("RESIDENT_DELIVERIES", str(tmp_path / "people"))
+
+
+@pytest.mark.usefixtures("settled")
+async def test_policy_teams_see_how_long_they_take_in_any_district(store: Store) -> None:
+    told = []
+    for district in ("11110", "26110"):
+        found = await ask(store, POLICY, purpose="policy-statistics", district=district)
+        assert (found["office"], found["district"]) == (None, district)
+        [housing] = found["programmes"]
+        told.append((housing["decisions"], housing["medianDays"]))
+    # Of 25 after 1 to 25 days, 12 have even numbers; of 30 after 200 days, half.
+    assert told == [(20, 200), (20, 200)]
+    *_, outcome = [found.details async for found in store.stored()]
+    assert outcome["decisionTimes"] == {"district": "26110", "year": YEAR}
+    assert outcome["deliveries"] == {"benefits": "2026-10-31", "resident": "2026-10-30"}
+    nowhere = await ask(store, POLICY, purpose="policy-statistics", district="41110")
+    assert nowhere["programmes"] == []
+
+
+@pytest.mark.usefixtures("settled")
+async def test_who_oversees_sees_the_own_district_and_no_other(store: Store) -> None:
+    supervisor = replace(SUPERVISOR, district="11110")
+    found = await ask(store, supervisor, district="11110")
+    assert [one["programme"] for one in found["programmes"]] == ["housing"]
+    for caller in (supervisor, replace(supervisor, district=None)):
+        with pytest.raises(RequestRefused, match="PURPOSE_DENIED"):
+            await ask(store, caller, district="26110")
+    with pytest.raises(RequestRefused, match="BAD_VARIABLES"):
+        await ask(store, POLICY, purpose="policy-statistics")
 
 
 @pytest.mark.usefixtures("folder")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
@@ -32,6 +33,15 @@ def test_the_list_has_its_231_programmes_and_their_marks() -> None:
     assert Counter(one.mark for one in found) == {"K": 214, "S": 17}
     ministries = Counter(one.ministry for one in found)
     assert (ministries["MOHW"], ministries["MGEF"], ministries["local"]) == (73, 23, 5)
+
+
+def test_the_documents_say_how_many_are_decided_by_rule_and_how_many_of_those_are_checked() -> None:
+    marks = Counter(one.basis_mark for one in listed(2026) if one.decided_by_rule)
+    assert marks == {"K": 128, "S": 17}
+    for page in ("programmes", "means-test"):
+        told = Path(f"docs/{page}.md").read_text()
+        assert "145" in told
+        assert "128" in told
 
 
 def test_the_four_of_basic_livelihood_have_their_names() -> None:

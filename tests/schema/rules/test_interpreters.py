@@ -142,7 +142,9 @@ def test_scalar_and_columns_agree_on_100_000_households_at_random() -> None:
     places = numpy.repeat(numpy.arange(HOUSEHOLDS), sizes).tolist()
     each_own = zip(*own.values(), strict=True)
     each_member = zip(*(members[name] for name in layout.member), strict=True)
-    found = of_columns(RULES, own | {"household": range(HOUSEHOLDS)}, members | {"household": places})
+    found = of_columns(
+        RULES, own | {"household": range(HOUSEHOLDS)}, members | {"household": places}
+    )
     seen = set()
     for number, (mine, size, columns) in enumerate(
         zip(each_own, sizes.tolist(), found, strict=True)
