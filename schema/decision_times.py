@@ -1,4 +1,4 @@
-"""How long decisions take at an office or in a district, by programme: the types of `decisionTimes`."""
+"""How long decisions take at an office or in a district: the types of `decisionTimes`."""
 
 from __future__ import annotations
 

@@ -146,11 +146,11 @@ def test_scalar_and_columns_agree_on_100_000_households_at_random() -> None:
         RULES, own | {"household": range(HOUSEHOLDS)}, members | {"household": places}
     )
     seen = set()
-    for number, (mine, size, columns) in enumerate(
+    for number, (mine, size, columnar) in enumerate(
         zip(each_own, sizes.tolist(), found, strict=True)
     ):
         household = (mine, tuple(itertools.islice(each_member, size)))
-        assert columns == RULES.exactly(*household)[0], number
+        assert columnar == RULES.exactly(*household)[0], number
         seen.add(hash(household))
     assert len(seen) == HOUSEHOLDS
 
