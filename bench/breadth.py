@@ -142,7 +142,7 @@ def hub(folder: Path, names: list[str], agency: str) -> Iterator[dict[str, Any]]
         '[log]\nstore = "sqlite+aiosqlite:///' + str(folder / "log.db") + '"\n'
         'pseudonym_key = "keys/pseudonym.key"\nsealing_key = "keys/sealing.key"\n'
         'signing_key = "keys/signing.key"\n'
-        f'[[issuers]]\nissuer = "{ISSUER}"\naudience = "{AUDIENCE}"\n'
+        f'[documents]\nmode = "off"\n[[issuers]]\nissuer = "{ISSUER}"\naudience = "{AUDIENCE}"\n'
         'keys = "keys/issuer.jwks.json"\n'
     )  # fmt: skip
     environment = {**os.environ, **variables(read_settings(folder / "hub.toml", {}), agency)}

@@ -56,6 +56,9 @@ pseudonym_key = "pseudonym.key"
 sealing_key = "sealing.key"
 signing_key = "signing.key"
 
+[documents]
+mode = "off"
+
 [[issuers]]
 issuer = "{issuer}"
 audience = "{audience}"

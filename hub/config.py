@@ -300,7 +300,7 @@ class TrustedDocuments(_Section):
 
     manifest: Path | None = Field(None, description="File of the trusted documents.")
     mode: Mode = Field(
-        "off", description="What becomes of other documents: nothing, a line of log, a refusal."
+        "require", description="What becomes of others: nothing, a line of log, a refusal."
     )
     roles: Annotated[dict[str, Mode], BeforeValidator(_pairs)] = Field(
         default_factory=dict, description="The mode of roles for which it is another."
@@ -309,7 +309,9 @@ class TrustedDocuments(_Section):
     @model_validator(mode="after")
     def _requires_some(self) -> Self:
         if self.manifest is None and "require" in (self.mode, *self.roles.values()):
-            raise ValueError("documents are required of a manifest; give `manifest`")
+            raise ValueError(
+                "documents are required of a manifest; give `manifest`, or say another `mode`"
+            )
         return self
 
 
@@ -349,7 +351,7 @@ class Settings(_Section):
     audit: Audit = Field(default_factory=Audit)
     limits: Limits = Field(default_factory=Limits)
     cache: Cache = Field(default_factory=Cache)
-    documents: TrustedDocuments = Field(default_factory=TrustedDocuments)
+    documents: TrustedDocuments = Field(default={}, validate_default=True)
     console: Console = Field(default_factory=Console)
     identity: IdentityRules = Field(default_factory=IdentityRules)
     statistics: StatisticsRules = Field(default_factory=StatisticsRules)

@@ -83,10 +83,15 @@ class Trusted:
         raise _not_trusted(purpose, known=entry is not None)
 
     def _mode(self, caller: Caller, purpose: Purpose) -> Mode:
-        """The strictest mode of the roles by which the caller may use the purpose."""
-        roles = caller.roles & purpose.roles
-        modes = [self._settings.roles.get(role, self._settings.mode) for role in roles]
-        return max(modes or [self._settings.mode], key=_STRICTNESS.index)
+        """The strictest mode of the roles by which the caller may use the purpose.
+
+        What is asked of populations is asked ad hoc: it is required of no role that is not named.
+        """
+        mode = self._settings.mode
+        if purpose.relation == "population":
+            mode = min(mode, "log", key=_STRICTNESS.index)
+        modes = [self._settings.roles.get(role, mode) for role in caller.roles & purpose.roles]
+        return max(modes or [mode], key=_STRICTNESS.index)
 
 
 def _not_trusted(purpose: Purpose, *, known: bool) -> RequestRefused:

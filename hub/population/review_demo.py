@@ -160,6 +160,9 @@ cases = "benefits"
 store = "sqlite+aiosqlite:///{folder / "log.db"}"
 {keys}
 
+[documents]
+mode = "log"
+
 [[issuers]]
 issuer = "https://id.example"
 audience = "welfare-hub"

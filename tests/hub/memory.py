@@ -110,7 +110,7 @@ def hub_over(store: Store, agencies: Mapping[str, Agency], register: Register = 
         documents=Documents(SCHEMA.graphql, Limits()),
         projections=Projections(SCHEMA),
         visibility=Visibility(SCHEMA, register),
-        trusted=Trusted(TrustedDocuments(), {}),
+        trusted=Trusted(TrustedDocuments(mode="off"), {}),
         gatherer=Gatherer(CATALOGUE, agencies),
         log=Log(store, Quota(store.engine), Pseudonyms(b"key"), CATALOGUE),
         ledger=ledger,

@@ -158,6 +158,8 @@ signing_key = "none.key"
 issuer = "https://id.example"
 audience = "hub"
 keys = "https://id.example/keys"
+[documents]
+mode = "off"
 """
     )
     return config

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.config import Settings, is_secure, read_settings
+from hub.config import Settings, TrustedDocuments, is_secure, read_settings
 from sources.fault import FaultyConfiguration
 
 GOOD = """\
@@ -45,7 +45,7 @@ def read(tmp_path: Path) -> Read:
 
     def read(text: str = GOOD, **environment: str) -> Settings:
         (tmp_path / "hub.toml").write_text(text, encoding="utf-8")
-        return read_settings(tmp_path / "hub.toml", environment)
+        return read_settings(tmp_path / "hub.toml", {"HUB_DOCUMENTS_MODE": "off", **environment})
 
     return read
 
@@ -91,6 +91,20 @@ def test_relative_paths_are_taken_from_the_files_folder(read: Read, tmp_path: Pa
     assert settings.register_.folder == tmp_path / "purposes"
     assert settings.console.demo == tmp_path / "demo.json"
     assert settings.issuers[0].keys == str(tmp_path / "keys" / "issuer.json")
+
+
+def test_documents_are_required_where_nothing_else_is_said(tmp_path: Path, read: Read) -> None:
+    (tmp_path / "hub.toml").write_text(GOOD, encoding="utf-8")
+    with pytest.raises(FaultyConfiguration) as caught:
+        read_settings(tmp_path / "hub.toml", {})
+    (fault,) = caught.value.faults
+    assert "documents are required of a manifest; give `manifest`, or say another `mode`" in str(
+        fault
+    )
+    assert read_settings(tmp_path / "hub.toml", {"HUB_DOCUMENTS_MANIFEST": "m.json"}).documents == (
+        TrustedDocuments(manifest=tmp_path / "m.json", mode="require")
+    )
+    assert read(HUB_DOCUMENTS_MODE="log").documents.mode == "log"
 
 
 def test_absolute_paths_stay(read: Read) -> None:
@@ -203,6 +217,7 @@ def test_the_processes_own_environment_is_read(
 ) -> None:
     (tmp_path / "hub.toml").write_text(GOOD)
     monkeypatch.setenv("HUB_SERVER_PORT", "9002")
+    monkeypatch.setenv("HUB_DOCUMENTS_MODE", "off")
     assert read_settings(tmp_path / "hub.toml").server.port == 9002
 
 

@@ -105,6 +105,29 @@ class TestModes:
         assert document.sha256 not in str(record.__dict__)
 
     @pytest.mark.parametrize(
+        ("given", "refuses"),
+        [
+            ({}, False),
+            ({"mode": "require"}, False),
+            ({"roles": {"policy": "require"}}, True),
+        ],
+    )
+    def test_of_populations_anything_is_asked_unless_the_role_is_named(
+        self, plans: Plans, given: Mapping[str, Any], refuses: bool
+    ) -> None:
+        purpose = plans.register.purposes["policy-statistics"]
+        other = Documents(plans.schema.graphql, Limits()).read(QUERY.replace("Tax(", "Other("))
+        hub = trusted(**given)
+
+        def check() -> None:
+            hub.check(other, Sent(None, None), caller("policy"), purpose)
+
+        if refuses:
+            assert refusal(check)[0] == "DOCUMENT_NOT_TRUSTED"
+        else:
+            check()
+
+    @pytest.mark.parametrize(
         ("given", "roles", "refuses"),
         [
             ({"mode": "off"}, ["caseworker"], False),
@@ -254,7 +277,7 @@ class TestSettings:
             read_settings(Path("hub.toml"), {"HUB_DOCUMENTS_MODE": "require"})
         (fault,) = found.value.faults
         assert fault.message == "documents are required of a manifest"
-        assert fault.remedy == "give `manifest`"
+        assert fault.remedy == "give `manifest`, or say another `mode`"
 
 
 class TestCommands:

@@ -29,6 +29,9 @@ catalogue = "declarations"
 identity = "tax"
 cases = "tax"
 
+[documents]
+mode = "off"
+
 [log]
 store = "sqlite+aiosqlite:///log.db"
 pseudonym_key = "key"
