@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from hub.kit.sources import adapter_of
+from hub.app import ADAPTERS
 from hub.kit.trying import CONTEXT
 from sources.adapter import Question
 from sources.declaration import Source
@@ -31,7 +31,7 @@ async def measure(source: Source, stand_in: StandIn, seconds: float) -> AsyncIte
     subject = next(iter(stand_in.about["known"]))
     known = tuple(stand_in.about["known"][subject])
     items = tuple(item for item in source.items if item.subject == subject)
-    adapter = adapter_of(source)
+    adapter = ADAPTERS[source.adapter](source)
     try:
         for people in sorted({1, min(10, source.batch), min(source.batch, len(known))}):
             question = Question(subject, known[:people], items, CONTEXT)

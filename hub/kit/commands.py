@@ -13,7 +13,7 @@ from pathlib import Path
 from hub import tables
 from hub.config import read_settings
 from hub.kit import bench, fixture, scaffold, testing, trying
-from hub.kit.sources import Workplace, check, names_of, read, stand_in
+from hub.kit.sources import Workplace, check, names_of, read, stand_in, workplace
 from sources.adapter import SourceError
 from sources.conformance.run import GRADES, Result, grade
 from sources.declaration import Item, Source, Subject
@@ -153,10 +153,9 @@ def run_sources(options: argparse.Namespace) -> int:
 
 
 def _workplace(options: argparse.Namespace) -> Workplace:
-    if options.declarations is not None:
+    if options.declarations is not None and not options.config.is_file():
         return Workplace(options.declarations.resolve(), options.folder.resolve())
-    settings = read_settings(options.config)
-    return Workplace(settings.sources.catalogue.resolve(), options.folder.resolve())
+    return workplace(read_settings(options.config), options.folder, options.declarations)
 
 
 def _enabled(options: argparse.Namespace) -> Sequence[str]:
@@ -172,7 +171,7 @@ def _tried(place: Workplace, name: str, options: argparse.Namespace) -> trying.T
     if options.test_system:
         if not keys:
             raise trying.WrongQuestion("name a made-up person of the test system by `--person`")
-        return asyncio.run(trying.ask(source, keys, items))
+        return asyncio.run(trying.ask(place.adapters, source, keys, items))
     return asyncio.run(_with_stand_in(place, source, keys, items))
 
 
@@ -185,7 +184,7 @@ async def _with_stand_in(
 ) -> trying.Tried:
     async with stand_in(place, source) as found:
         known = found.about["known"][items[0].subject][: min(2, source.batch)]
-        return await trying.ask(source, keys or tuple(known), items)
+        return await trying.ask(place.adapters, source, keys or tuple(known), items)
 
 
 def _record(

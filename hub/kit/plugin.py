@@ -59,13 +59,13 @@ def pytest_collection(session: pytest.Session) -> bool | None:
 
 def _workplace(config: pytest.Config) -> Any:
     from hub.config import read_settings  # noqa: PLC0415
-    from hub.kit.sources import Workplace  # noqa: PLC0415
+    from hub.kit.sources import Workplace, workplace  # noqa: PLC0415
 
     folder = Path(tempfile.gettempdir()) / "welfare-hub-conformance"
-    declarations = config.getoption("--declarations")
-    if declarations is None:
-        declarations = read_settings(config.rootpath / "hub.toml").sources.catalogue
-    return Workplace(declarations.resolve(), folder)
+    declarations, settings = config.getoption("--declarations"), config.rootpath / "hub.toml"
+    if declarations is not None and not settings.is_file():
+        return Workplace(declarations.resolve(), folder)
+    return workplace(read_settings(settings), folder, declarations)
 
 
 class Examined(pytest.Collector):
@@ -89,12 +89,11 @@ class Examined(pytest.Collector):
         self.addfinalizer(self._close)
 
     async def _open(self) -> Setting:
-        from hub.app import ADAPTERS  # noqa: PLC0415
         from hub.kit.sources import stand_in  # noqa: PLC0415
         from sources.conformance.run import setting  # noqa: PLC0415
 
         found = await self._stack.enter_async_context(stand_in(self._place, self.source))
-        adapter = ADAPTERS[self.source.adapter]
+        adapter = self._place.adapters[self.source.adapter]
         return await self._stack.enter_async_context(setting(self.source, adapter, found))
 
     def _close(self) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from hub.app import ADAPTERS
+from hub.app import ADAPTERS, adapters_of
 from hub.config import Settings
 from sources.adapter import Adapter
 from sources.declaration import Source, read_catalogue, with_finders
 from sources.fault import Fault, FaultyConfiguration, nearest
-from sources.standins import StandIn, Wanted, make_population, stand_ins
+from sources.standins import StandIn, StandInFailed, Wanted, make_population, stand_ins
 
 PEOPLE, SEED = 500, 1
 """The population that stand-ins answer about, where none is given."""
@@ -21,10 +21,11 @@ PEOPLE, SEED = 500, 1
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where the kit finds declarations, and keeps what it makes."""
+    """Where the kit finds declarations and adapters, and keeps what it makes."""
 
     declarations: Path
     folder: Path
+    adapters: Mapping[str, type[Adapter]] = field(default_factory=lambda: ADAPTERS)
 
     @property
     def population(self) -> Path:
@@ -45,7 +46,7 @@ def check(workplace: Workplace, names: Sequence[str], *, environment: bool) -> l
         catalogue, found = read_catalogue(workplace.declarations, together, name, name)
         faults += [fault for fault in found if fault.file == f"{name}.toml"]
         if name in catalogue.sources:
-            faults += _adapter_faults(catalogue.sources[name], environment=environment)
+            faults += _adapter_faults(workplace, catalogue.sources[name], environment=environment)
     return faults
 
 
@@ -63,12 +64,12 @@ def read(workplace: Workplace, name: str, *, environment: bool) -> Source:
     return catalogue.sources[name]
 
 
-def _adapter_faults(source: Source, *, environment: bool) -> list[Fault]:
-    adapter = ADAPTERS.get(source.adapter)
+def _adapter_faults(workplace: Workplace, source: Source, *, environment: bool) -> list[Fault]:
+    adapter = workplace.adapters.get(source.adapter)
     if adapter is None:
         place = source.places.describe(("source", "adapter"))
         message = f"unknown adapter `{source.adapter}`"
-        return [Fault(source.file, place, message, nearest(source.adapter, ADAPTERS))]
+        return [Fault(source.file, place, message, nearest(source.adapter, workplace.adapters))]
     return [
         fault
         for fault in adapter.check(source)
@@ -81,6 +82,11 @@ async def stand_in(
     workplace: Workplace, source: Source, always: str = "none"
 ) -> AsyncIterator[StandIn]:
     """A stand-in for one source over the kit's people. Raises StandInFailed."""
+    if source.adapter not in ADAPTERS:
+        raise StandInFailed(
+            f"no stand-in speaks `{source.adapter}`, an adapter of your own: ask the agency's test"
+            " system by `hub source try --test-system`, and test the adapter in its repository"
+        )
     await make_population(workplace.population, PEOPLE, SEED)
     wanted = Wanted(
         [source.name],
@@ -94,11 +100,13 @@ async def stand_in(
         yield found[source.name]
 
 
-def adapter_of(source: Source) -> Adapter:
-    """The source's adapter, open."""
-    return ADAPTERS[source.adapter](source)
+def workplace(settings: Settings, folder: Path, declarations: Path | None = None) -> Workplace:
+    """Where the settings have declarations, or the folder given, with the settings' adapters.
 
-
-def workplace(settings: Settings, folder: Path) -> Workplace:
-    """Where the settings have declarations."""
-    return Workplace(settings.sources.catalogue.resolve(), folder.resolve())
+    Raises FaultyConfiguration.
+    """
+    adapters, faults = adapters_of(settings)
+    if faults:
+        raise FaultyConfiguration(faults)
+    found = settings.sources.catalogue if declarations is None else declarations
+    return Workplace(found.resolve(), folder.resolve(), adapters)

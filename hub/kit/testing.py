@@ -11,7 +11,6 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from hub.app import ADAPTERS
 from hub.kit.sources import Workplace, stand_in
 from sources.conformance.checks import CHECKS
 from sources.conformance.run import Result, examine_all, grade, setting
@@ -42,7 +41,7 @@ async def examine(
     results = []
     async with (
         stand_in(workplace, source) as found,
-        setting(source, ADAPTERS[source.adapter], found) as examined,
+        setting(source, workplace.adapters[source.adapter], found) as examined,
     ):
         async for result in examine_all(examined, CHECKS):
             told(result)

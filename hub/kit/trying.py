@@ -10,8 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub import tables
-from hub.kit.sources import adapter_of
-from sources.adapter import BROKEN, Context, Question, Record, Reply, SourceError, SourceTimeout
+from sources.adapter import (
+    BROKEN,
+    Adapter,
+    Context,
+    Question,
+    Record,
+    Reply,
+    SourceError,
+    SourceTimeout,
+)
 from sources.declaration import Item, Source, Subject
 from sources.fault import nearest
 from sources.trace import Exchange, listening
@@ -58,10 +66,15 @@ def items_of(source: Source, names: str | None, subject: Subject) -> tuple[Item,
     return tuple({item.name: item for item in chosen}.values())
 
 
-async def ask(source: Source, keys: tuple[str, ...], items: tuple[Item, ...]) -> Tried:
+async def ask(
+    adapters: Mapping[str, type[Adapter]],
+    source: Source,
+    keys: tuple[str, ...],
+    items: tuple[Item, ...],
+) -> Tried:
     """Ask once, as the hub does: within the deadline."""
     question = Question(items[0].subject, keys, items, CONTEXT)
-    adapter = adapter_of(source)
+    adapter = adapters[source.adapter](source)
     try:
         with listening() as heard:
             try:

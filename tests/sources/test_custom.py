@@ -15,6 +15,7 @@ from hub.app import adapters_of
 from hub.config import Settings
 from sources.adapter import Adapter, Context, Question, SourceUnavailable
 from sources.declaration import Source, read_catalogue
+from tests.command import hub
 from tests.sources.certificates import Certificates, make
 
 PAGE = Path("docs/adapters.md").read_text("utf-8")
@@ -23,6 +24,8 @@ NAMED, DECLARED = (
     next(each for each in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL) if word in each)
     for word in ("[sources.adapters]", "[lines]")
 )
+ROOT = Path(__file__).parents[2]
+BY_NAME = f"adapters = {{ {NAMED.splitlines()[1]} }}"
 HANA, DURI = "900101-1000001", "900101-1000002"
 ITEMS = """
 [item.meters]
@@ -31,6 +34,12 @@ type = "Int"
 category = "asset"
 """
 CONTEXT = Context("pension", "Act", "C-1", "op-1")
+
+
+def name(folder: Path, adapters: str) -> None:
+    """Settings that name an adapter."""
+    text = (ROOT / "hub.toml").read_text()
+    (folder / "hub.toml").write_text(text.replace("[sources]\n", f"[sources]\n{adapters}\n"))
 
 
 def settings(adapters: dict[str, str]) -> Settings:
@@ -131,6 +140,46 @@ async def test_it_tells_the_faults_of_its_own_table(
     assert [fault.message for fault in adapter.check(source)] == [
         "the environment has no `GAS_HOST`"
     ]
+
+
+async def test_the_kit_checks_it_and_tries_it_at_the_agencys_test_system(
+    tmp_path: Path,
+    adapter: type[Adapter],
+    agency: tuple[Agency, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert adapter
+    declared(tmp_path, agency[1])
+    name(tmp_path, BY_NAME)
+    monkeypatch.chdir(tmp_path)
+    named = ("gas", "--declarations", str(tmp_path))
+    checked = await asyncio.to_thread(hub, "source", "check", *named)
+    assert (checked.returncode, checked.stdout[:14]) == (0, "no faults: gas"), checked.stderr
+    tried = await asyncio.to_thread(
+        hub, "source", "try", *named, "--test-system", "--person", HANA, "--items", "meters"
+    )
+    assert "gas.meters" in tried.stdout
+    assert "breach of contract: other-person 1" in tried.stdout
+    assert agency[0].asked == [f"{HANA};meters\n"]
+    for command in ("try", "test"):
+        failed = await asyncio.to_thread(hub, "source", command, *named)
+        assert failed.returncode == 1
+        assert (
+            "no stand-in speaks `lines`, an adapter of your own: ask the agency's" in failed.stderr
+        )
+
+
+def test_the_kit_tells_of_an_adapter_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared(tmp_path, 7001)
+    monkeypatch.chdir(tmp_path)
+    named = ("gas", "--declarations", str(tmp_path))
+    unknown = hub("source", "check", *named)
+    assert "unknown adapter `lines`" in unknown.stderr
+    name(tmp_path, BY_NAME.replace("agency.lines", "agency.lost"))
+    lost = hub("source", "check", *named)
+    assert "`agency.lost:Lines` cannot be imported (ModuleNotFoundError)" in lost.stderr
 
 
 @pytest.mark.parametrize(
