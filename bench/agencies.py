@@ -19,7 +19,8 @@ import httptools
 import orjson
 import uvloop
 
-from sources.declaration import Source, read_catalogue
+from sources.declaration import Source
+from sources.reading import read_catalogue
 
 VALUES: Mapping[str, Any] = {
     "String": "a word",

@@ -33,7 +33,8 @@ from hub.app import read_plans
 from hub.config import Settings, read_settings
 from hub.issuer import AUDIENCE, ISSUER, make_keys, token_for
 from schema.build import build
-from sources.declaration import Catalogue, Source, read_catalogue
+from sources.declaration import Catalogue, Source
+from sources.reading import read_catalogue
 
 RESULTS = Path("bench/results/breadth.json")
 FULL = Path("hub.full.toml")

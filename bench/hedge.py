@@ -22,7 +22,8 @@ from bench.stub import Connection
 from bench.world import HERE
 from hub.guard import Guard
 from sources.adapter import Context, Question
-from sources.declaration import Source, read_catalogue
+from sources.declaration import Source
+from sources.reading import read_catalogue
 from sources.rest import RestAdapter
 
 CONTEXT = Context("bench", "Act of the benchmark", "", "op")

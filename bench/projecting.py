@@ -35,7 +35,8 @@ from schema.rules.book import the_book
 from schema.rules.entitlements import entitlements
 from schema.view import Answer, Person, State, View
 from schema.working_days import today
-from sources.declaration import Item, Source, read_catalogue
+from sources.declaration import Item, Source
+from sources.reading import read_catalogue
 
 BENCH = (Path("bench/declarations"), "benefits")
 DEMO = (Path("sources/catalogue"), "resident")

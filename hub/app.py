@@ -59,10 +59,11 @@ from schema.build import HubSchema, build
 from schema.rules.book import Book, the_book_as_read
 from sources.adapter import Adapter
 from sources.dci import DciAdapter
-from sources.declaration import Catalogue, read_catalogue
+from sources.declaration import Catalogue
 from sources.fault import Fault, FaultyConfiguration, nearest
 from sources.file import FileAdapter
 from sources.graphql import GraphqlAdapter
+from sources.reading import read_catalogue
 from sources.rest import RestAdapter
 from sources.soap import SoapAdapter
 from sources.sql import SqlAdapter

@@ -14,8 +14,9 @@ from authz.register import Purpose, Register, read_register
 from hub import tables
 from hub.config import Settings, read_settings
 from hub.pages import pages
-from sources.declaration import Catalogue, Item, Source, read_catalogue
+from sources.declaration import Catalogue, Item, Source
 from sources.fault import FaultyConfiguration, nearest
+from sources.reading import read_catalogue
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from hub.gather import Ask, Gatherer
 from schema.oversight import OFFICIALS
 from schema.view import State
 from sources.adapter import BROKEN, Context
-from sources.declaration import Catalogue, Item, read_catalogue
+from sources.declaration import Catalogue, Item
 from sources.fault import Fault
+from sources.reading import read_catalogue
 
 PLACE = "office.officials.id"
 """The place that the declaration gives the ids of an office's officials."""

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hub.config import read_settings
-from sources.declaration import Item, Source, read_catalogue
+from sources.declaration import Item, Source
 from sources.fault import Fault, FaultyConfiguration
+from sources.reading import read_catalogue
 
 Effect = Literal["breaking", "dangerous", "safe"]
 EFFECTS: Mapping[Effect, str] = {

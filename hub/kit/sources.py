@@ -11,8 +11,9 @@ from pathlib import Path
 from hub.app import ADAPTERS, adapters_of
 from hub.config import Settings
 from sources.adapter import Adapter
-from sources.declaration import Source, read_catalogue, with_finders
+from sources.declaration import Source
 from sources.fault import Fault, FaultyConfiguration, nearest
+from sources.reading import read_catalogue, with_finders
 from sources.standins import StandIn, StandInFailed, Wanted, make_population, stand_ins
 
 PEOPLE, SEED = 500, 1

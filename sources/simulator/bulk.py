@@ -11,8 +11,9 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from sources.bulk import PEOPLE
-from sources.declaration import Item, Source, read_catalogue
+from sources.declaration import Item, Source
 from sources.fault import FaultyConfiguration
+from sources.reading import read_catalogue
 from sources.simulator import labour, resident, tax
 from sources.simulator.agency import Agency
 from sources.simulator.calendar import REFERENCE

@@ -19,8 +19,9 @@ import duckdb
 import pyarrow.parquet
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from sources.declaration import Source, read_catalogue
+from sources.declaration import Source
 from sources.fault import FaultyConfiguration
+from sources.reading import read_catalogue
 from sources.simulator.places import DISTRICTS
 
 DAY = "2026-10-31"

@@ -19,8 +19,9 @@ from authz.condition import (
     unmet,
 )
 from authz.register import Register, read_register
-from sources.declaration import Catalogue, read_catalogue
+from sources.declaration import Catalogue
 from sources.fault import Fault
+from sources.reading import read_catalogue
 
 BANK = """
 [source]

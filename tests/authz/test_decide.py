@@ -26,7 +26,8 @@ from authz.decide import (
 )
 from authz.register import Decision, LegalBasis, Purpose, Validity, read_register
 from authz.transform import Transform
-from sources.declaration import Catalogue, read_catalogue
+from sources.declaration import Catalogue
+from sources.reading import read_catalogue
 
 ITEMS = ("tax.exists", "tax.pay", "tax.case.exists", "tax.case.state")
 ALLOWED = {item: Decision(item, True, "`pension` allows it", "") for item in ITEMS}

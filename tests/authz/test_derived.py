@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from authz.caller import Caller
 from authz.decide import Asked, Inputs, decide, decisions_on
 from authz.register import Decision, Purpose, read_register
-from sources.declaration import Catalogue, read_catalogue
+from sources.declaration import Catalogue
+from sources.reading import read_catalogue
 
 TAX = """
 [source]

@@ -10,8 +10,9 @@ import pytest
 from authz.obligations import Obligations, SecondApprover
 from authz.register import Decision, Register, read_register
 from authz.transform import Transform
-from sources.declaration import Catalogue, read_catalogue
+from sources.declaration import Catalogue
 from sources.fault import Fault
+from sources.reading import read_catalogue
 
 TAX = """\
 [source]

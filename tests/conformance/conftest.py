@@ -11,7 +11,8 @@ from hub.app import ADAPTERS
 from sources.adapter import Adapter
 from sources.conformance.checks import CHECKS
 from sources.conformance.run import Result, examine_all, setting
-from sources.declaration import Source, read_catalogue, with_finders
+from sources.declaration import Source
+from sources.reading import read_catalogue, with_finders
 from sources.standins import Wanted, make_population, stand_ins
 
 Examine = Callable[..., Awaitable[dict[str, Result]]]

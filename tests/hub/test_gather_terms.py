@@ -26,7 +26,8 @@ from sources.adapter import (
     SourceTimeout,
     SourceUnavailable,
 )
-from sources.declaration import Catalogue, read_catalogue
+from sources.declaration import Catalogue
+from sources.reading import read_catalogue
 
 DECLARATION = """\
 [source]

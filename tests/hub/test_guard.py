@@ -20,7 +20,8 @@ from sources.adapter import (
     SourceTimeout,
     SourceUnavailable,
 )
-from sources.declaration import Source, read_catalogue
+from sources.declaration import Source
+from sources.reading import read_catalogue
 
 DECLARATION = """\
 [source]

@@ -25,7 +25,8 @@ from hub.querylog.record import Log, Pseudonyms
 from hub.querylog.store import Store
 from hub.visible import Visibility
 from schema.build import HubSchema, build
-from sources.declaration import Catalogue, read_catalogue
+from sources.declaration import Catalogue
+from sources.reading import read_catalogue
 from tests.hub.memory import CASE, SOURCES, Agency, World, hub_over
 
 LINKED = ["buildingLedger", "businessRegister"]

@@ -11,7 +11,7 @@ from graphql import find_breaking_changes
 
 from hub.cli import main
 from schema.build import build
-from sources.declaration import read_catalogue
+from sources.reading import read_catalogue
 
 FIVE = ["resident", "tax", "labour", "property", "benefits"]
 OLD = Path("sources/catalogue")

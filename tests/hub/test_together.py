@@ -13,7 +13,7 @@ import pytest
 from hub.gather import Ask, Gathered, Gatherer
 from schema.view import State
 from sources.adapter import Context, Question
-from sources.declaration import read_catalogue
+from sources.reading import read_catalogue
 from sources.rest import RestAdapter
 from tests.sources.agency import Agency, Asked, answer, serving
 

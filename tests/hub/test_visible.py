@@ -23,7 +23,7 @@ from hub.documents import Documents
 from hub.errors import RequestRefused
 from hub.visible import Visibility, sdl, visible
 from schema.build import HubSchema, build
-from sources.declaration import read_catalogue
+from sources.reading import read_catalogue
 from tests.command import hub
 
 SOURCES = ("resident", "tax", "labour", "property", "benefits")

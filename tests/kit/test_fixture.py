@@ -8,7 +8,7 @@ from pathlib import Path
 from hub.kit.fixture import fixture, keep, lacking
 from hub.kit.trying import CONTEXT, Tried
 from sources.adapter import Question
-from sources.declaration import read_catalogue
+from sources.reading import read_catalogue
 from sources.trace import Exchange
 
 PERSON = "829020-1705151"

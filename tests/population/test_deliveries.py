@@ -13,7 +13,8 @@ import ibis
 import pytest
 
 from hub.population.deliveries import Delivery, DeliveryRefused, broken, newest, opened, table
-from sources.declaration import Source, read_catalogue
+from sources.declaration import Source
+from sources.reading import read_catalogue
 from tests.sources.postgres import running
 
 ITEMS = """

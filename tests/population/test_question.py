@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from hub.errors import RequestRefused
 from hub.population.question import Filter, filter_of, read, same, written
-from sources.declaration import Catalogue, read_catalogue
+from sources.declaration import Catalogue
+from sources.reading import read_catalogue
 
 SOURCES = Path("sources/catalogue")
 

@@ -23,7 +23,7 @@ from hub.projecting.compiled import KEPT, Compiled, Projections
 from hub.projecting.shape import NotCompiled
 from schema.build import build
 from schema.view import Answer, State, View
-from sources.declaration import read_catalogue
+from sources.reading import read_catalogue
 from tests.command import hub
 from tests.hub.memory import REGISTER, SOURCES
 from tests.projecting.at_random import AT, VARIABLES, Operations, Views

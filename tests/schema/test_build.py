@@ -10,8 +10,8 @@ import pytest
 from graphql import GraphQLObjectType
 
 from schema.build import HubSchema, build
-from sources.declaration import read_catalogue
 from sources.fault import FaultyConfiguration
+from sources.reading import read_catalogue
 
 CATALOGUE = Path("sources/catalogue")
 SOURCES = ("resident", "tax", "labour", "property", "benefits")

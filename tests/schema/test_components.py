@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from schema.components import AssetKind, Combined, IncomeKind, Parts, area, put_together
 from schema.view import Answer, Denial, Failure, NotKnown, Person, State, View
-from sources.declaration import Catalogue, read_catalogue
+from sources.declaration import Catalogue
+from sources.reading import read_catalogue
 
 SOURCES = ("resident", "tax", "labour", "property", "benefits")
 CATALOGUE, FAULTS = read_catalogue(Path("sources/catalogue"), SOURCES, "resident", "benefits")

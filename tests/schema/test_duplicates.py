@@ -14,7 +14,7 @@ from graphql import ExecutionResult, execute, parse
 
 from schema.build import HubSchema, build
 from schema.view import Answer, Denial, Failure, State, View
-from sources.declaration import read_catalogue
+from sources.reading import read_catalogue
 
 FIVE = ("resident", "tax", "labour", "property", "benefits")
 NOW = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)

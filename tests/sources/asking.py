@@ -10,7 +10,8 @@ from pathlib import Path
 
 from hub.app import ADAPTERS
 from sources.adapter import Adapter, Context, Question, Reply
-from sources.declaration import Source, read_catalogue
+from sources.declaration import Source
+from sources.reading import read_catalogue
 from tests.sources.agency import Agency, serving
 
 HANA, DURI, SENA = "900101-1000001", "900101-1000002", "900101-1000003"

@@ -14,7 +14,8 @@ import pytest
 from hub.app import adapters_of
 from hub.config import Settings
 from sources.adapter import Adapter, Context, Question, SourceUnavailable
-from sources.declaration import Source, read_catalogue
+from sources.declaration import Source
+from sources.reading import read_catalogue
 from tests.command import hub
 from tests.sources.certificates import Certificates, make
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sources.declaration import Catalogue, Item, Source, exists_name, read_catalogue
+from sources.declaration import Catalogue, Item, Source, exists_name
 from sources.fault import Fault
+from sources.reading import read_catalogue
 
 HEAD = """\
 [source]

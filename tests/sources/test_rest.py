@@ -24,7 +24,8 @@ from sources.adapter import (
     SourceRefused,
     SourceUnavailable,
 )
-from sources.declaration import Source, read_catalogue
+from sources.declaration import Source
+from sources.reading import read_catalogue
 from sources.rest import RestAdapter
 from tests.sources.agency import Agency, answer, serving
 

@@ -23,7 +23,8 @@ from sources.adapter import (
     Reply,
     SourceUnavailable,
 )
-from sources.declaration import Source, Subject, read_catalogue
+from sources.declaration import Source, Subject
+from sources.reading import read_catalogue
 from sources.sql import SqlAdapter
 from tests.sources.postgres import Postgres, running
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hub.app import ADAPTERS
-from sources.declaration import Source, read_catalogue
+from sources.declaration import Source
+from sources.reading import read_catalogue
 
 ITEMS = """
 [item.pay]

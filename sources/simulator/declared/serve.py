@@ -12,8 +12,9 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
-from sources.declaration import Source, read_catalogue, with_finders
+from sources.declaration import Source
 from sources.fault import FaultyConfiguration, nearest
+from sources.reading import read_catalogue, with_finders
 from sources.simulator.declared.control import Control
 from sources.simulator.declared.database import DatabaseStand
 from sources.simulator.declared.dci import DciSpeaker
