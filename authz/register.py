@@ -141,12 +141,14 @@ class Validity(_Strict):
 class Limits(_Strict):
     """How many distinct recipients one operation may name, and one person may see in a day.
 
-    `minutes`: how long a break-glass stays open.
+    `minutes`: how long a break-glass stays open. `anew`: whether sources may be asked again though
+    what was kept of them would serve.
     """
 
     subjects_per_operation: int | None = Field(default=None, ge=1)
     subjects_per_day: int | None = Field(default=None, ge=1)
     minutes: int = Field(default=15, ge=1, le=60)
+    anew: bool = False
 
 
 class _Table(_Strict):

@@ -79,6 +79,7 @@ class Declared:
     reason: str
     withhold: bool
     day: datetime.date
+    anew: bool = False
 
 
 def admit(
@@ -116,4 +117,7 @@ def admit(
     if most is not None and len(set(whom.recipients)) > most:
         message = f"`{purpose.code}` reaches {most} recipients in one operation and no more"
         raise refused("PURPOSE_LIMIT", message)
+    if declared.anew and not purpose.limits.anew:
+        message = f"`{purpose.code}` does not let sources be asked anew"
+        raise refused("PURPOSE_LIMIT", message, remedy="leave `Hub-Fresh` out")
     return Admitted(purpose, verdict, declared.day)

@@ -22,7 +22,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from authz.register import Register, read_register
 from hub.budget import Budgets
-from hub.cache import Answers, Memory, Valkey
+from hub.cache import Answers
 from hub.config import Settings
 from hub.console.page import SignIn
 from hub.console.page import routes as console_routes
@@ -53,6 +53,7 @@ from hub.querylog.record import Log, Pseudonyms
 from hub.querylog.routes import routes as log_routes
 from hub.querylog.store import LogUnavailable, Store
 from hub.reading.usage import routes as usage_routes
+from hub.shelf import Memory, Valkey
 from hub.trusted import Trusted
 from hub.visible import Visibility
 from schema.build import HubSchema, build

@@ -1,8 +1,9 @@
 """Sources' answers, kept sealed: to serve while fresh, and to stand in while a source is down.
 
 Invariant: an answer is found again only for what it was given for: the same source, person or
-case, set of items, purpose, and whatever else the source was told. So it never reaches a purpose
-that could not have asked for just this, and only for items that are granted anew each time.
+case, set of items, purpose, case that gave the reason, and whatever else the source was told. So it
+never reaches a purpose that could not have asked for just this, only for items that are granted
+anew each time, and serves no more once its case has closed.
 """
 
 from __future__ import annotations
@@ -13,11 +14,9 @@ import hashlib
 import hmac
 import logging
 import os
-import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import orjson
 from cryptography.exceptions import InvalidTag
@@ -26,104 +25,18 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from prometheus_client import Counter
 
+from hub.shelf import Shelf
 from sources.adapter import BROKEN, Context, Record
 from sources.declaration import Item, Source, Subject
 
 _log = logging.getLogger("hub.cache")
 _FOUND = Counter("hub_cache_found", "Answers looked for in the cache", ["source", "found"])
 _NONCE = 12
-WAIT = 0.2
-"""Seconds that the cache may take; then it is as if it had nothing."""
+PAUSE = 0.02
+"""Seconds between two looks at whether another replica has got an answer."""
 
 NONE_SECONDS = 60
 """Seconds that "there is none" serves at most: a record may be made at any time."""
-
-
-class Shelf(Protocol):
-    """Where sealed answers are: in memory, or shared by replicas."""
-
-    async def get(self, names: Sequence[str]) -> Sequence[bytes | None]:
-        """What is kept by these names."""
-
-    async def put(self, sealed: Mapping[str, bytes], seconds: int) -> None:
-        """Keep these for so long."""
-
-    async def close(self) -> None:
-        """Give back connections."""
-
-
-class Memory:
-    """Keeps in memory, at most so many; what was longest unused goes first."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._kept: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
-
-    async def get(self, names: Sequence[str]) -> Sequence[bytes | None]:
-        """What is kept by these names."""
-        now = time.monotonic()
-        found: list[bytes | None] = []
-        for name in names:
-            until, sealed = self._kept.get(name, (0.0, b""))
-            if until > now:
-                self._kept.move_to_end(name)
-                found.append(sealed)
-            else:
-                self._kept.pop(name, None)
-                found.append(None)
-        return found
-
-    async def put(self, sealed: Mapping[str, bytes], seconds: int) -> None:
-        """Keep these for so long."""
-        until = time.monotonic() + seconds
-        for name, entry in sealed.items():
-            self._kept[name] = (until, entry)
-            self._kept.move_to_end(name)
-        while len(self._kept) > self._most:
-            self._kept.popitem(last=False)
-
-    async def close(self) -> None:
-        """Forget everything."""
-        self._kept.clear()
-
-
-class Valkey:
-    """Keeps in a Valkey (or Redis) that replicas share, and that forgets by itself."""
-
-    def __init__(self, address: str) -> None:
-        import redis.asyncio  # noqa: PLC0415 - only where replicas share answers
-
-        plain = address.replace("valkeys://", "rediss://").replace("valkey://", "redis://")
-        self._client: Any = redis.asyncio.from_url(plain, socket_connect_timeout=WAIT)
-        self._failing = redis.exceptions.RedisError
-
-    async def get(self, names: Sequence[str]) -> Sequence[bytes | None]:
-        """What is kept by these names; nothing where the store is away."""
-        try:
-            async with asyncio.timeout(WAIT):
-                found: Sequence[bytes | None] = await self._client.mget(names)
-                return found
-        except (self._failing, OSError, TimeoutError) as error:
-            _away(error)
-            return [None] * len(names)
-
-    async def put(self, sealed: Mapping[str, bytes], seconds: int) -> None:
-        """Keep these for so long; what cannot be kept is lost."""
-        try:
-            async with asyncio.timeout(WAIT), self._client.pipeline(transaction=False) as pipe:
-                for name, entry in sealed.items():
-                    pipe.set(name, entry, ex=seconds)
-                await pipe.execute()
-        except (self._failing, OSError, TimeoutError) as error:
-            _away(error)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
-
-
-def _away(error: Exception) -> None:
-    _log.warning("the cache is away", extra={"error": type(error).__qualname__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +75,7 @@ class Given(NamedTuple):
                 key,
                 sorted((item.name, item.type, ".".join(item.wire)) for item in self.items),
                 context.purpose,
+                context.case,
                 said,
             ]
         )
@@ -178,6 +92,7 @@ class Answers:
         self._withdrawn = withdrawn
         self._names = hmac.new(_derived(key, b"names"), b"", hashlib.sha256)
         self._seal = AESGCM(_derived(key, b"answers"))
+        self._claimed: set[str] = set()
 
     async def keep(self, given: Given, records: Mapping[str, Record | None]) -> None:
         """Keep what a source answered just now, for as long as its terms let it serve."""
@@ -206,6 +121,12 @@ class Answers:
         names = {key: self._name(given, key) for key in keys}
         if not names:
             return {}
+        found = await self._find(given, names, within)
+        _FOUND.labels(given.source.name, "yes").inc(len(found))
+        _FOUND.labels(given.source.name, "no").inc(len(names) - len(found))
+        return found
+
+    async def _find(self, given: Given, names: Mapping[str, str], within: float) -> dict[str, Kept]:
         entries = await self._shelf.get(list(names.values()))
         found = {}
         for (key, name), entry in zip(names.items(), entries, strict=True):
@@ -215,9 +136,35 @@ class Answers:
             until = 0.0 if self._withdrawn is None else self._withdrawn(given.source, key)
             if kept.at.timestamp() > until:
                 found[key] = kept
-        _FOUND.labels(given.source.name, "yes").inc(len(found))
-        _FOUND.labels(given.source.name, "no").inc(len(names) - len(found))
         return found
+
+    async def wait(
+        self, given: Given, keys: Sequence[str], within: float, seconds: float
+    ) -> dict[str, Kept]:
+        """What other replicas are asking a source for just now, once they have kept it.
+
+        Who is in nobody's hands is in this replica's then, for so many seconds or until `release`.
+        """
+        loop, found, left = asyncio.get_running_loop(), dict[str, Kept](), list(keys)
+        names = {key: self._name(given, key) for key in keys}
+        until = loop.time() + seconds
+        while True:
+            taken = await self._shelf.claim([names[key] for key in left], seconds)
+            self._claimed |= taken
+            left = [key for key in left if names[key] not in self._claimed]
+            # Another may have kept it and let go between the look and the claim.
+            found |= await self._find(given, names, within)
+            left = [key for key in left if key not in found]
+            if not left or loop.time() >= until:
+                return found
+            await asyncio.sleep(PAUSE)
+
+    async def release(self, given: Given, keys: Iterable[str]) -> None:
+        """Let others ask about these, as their answers are kept or there are none to keep."""
+        names = [name for key in keys if (name := self._name(given, key)) in self._claimed]
+        if names:
+            self._claimed.difference_update(names)
+            await self._shelf.release(names)
 
     def _name(self, given: Given, key: str) -> str:
         named = self._names.copy()

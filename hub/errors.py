@@ -96,7 +96,7 @@ CODES: Mapping[str, Code] = {
         "see the message",
     ),
     "PURPOSE_LIMIT": Code(
-        403, "more recipients than the purpose reaches at once, or in a day", "ask for fewer"
+        403, "beyond what the purpose reaches at once or in a day, or lets be asked", "ask for less"
     ),
     "OUT_OF_REACH": Code(
         403, "unknown, malformed or out of reach: which, is not said", "check id and case"

@@ -107,9 +107,9 @@ class Gatherer:
     async def data(self, number: int, asks: Sequence[Ask], context: Context) -> Gathered:
         """The same for a round of data: what was kept serves where a source's terms say so.
 
-        What another operation is asking for just now will do too.
+        What another operation is asking for just now will do too, unless it is to be asked anew.
         """
-        return await self._round(f"data {number}", asks, context, self._kept, join=True)
+        return await self._round(f"data {number}", asks, context, self._kept, join=not context.anew)
 
     async def _round(
         self,
@@ -122,23 +122,26 @@ class Gatherer:
     ) -> Gathered:
         gathered = Gathered()
         asked = [self._asked(ask, context) for ask in asks]
-        fresh = await _fresh(asked, asks, kept)
-        left = [
-            ask._replace(keys=tuple(key for key in ask.keys if key not in found)) if found else ask
-            for ask, found in zip(asks, fresh, strict=True)
-        ]
-        over = await self._over(left, context)
-        # All are asked before any is waited for.
-        sent = [
-            self._sent(ask, given, over.get(ask.source), join=join)
-            for ask, given in zip(left, asked, strict=True)
-        ]
+        sent: list[_Sent] = []
         try:
+            fresh = await _fresh(asked, asks, None if context.anew else kept)
+            left = [
+                ask._replace(keys=tuple(key for key in ask.keys if key not in found))
+                if found
+                else ask
+                for ask, found in zip(asks, fresh, strict=True)
+            ]
+            over = await self._over(left, context)
+            # All are asked before any is waited for.
+            for ask, given in zip(left, asked, strict=True):
+                sent.append(self._sent(ask, given, over.get(ask.source), join=join))
             for ask, given, found, part in zip(asks, asked, fresh, sent, strict=True):
                 gathered.answers |= {(ask.source, key): one for key, one in found.items()}
                 call = await self._came(name, given, kept, part, gathered)
                 gathered.calls.append(call._replace(people=len(ask.keys)) if found else call)
         finally:
+            if kept is not None:
+                await _release(asked, asks, kept)
             left_over = [each for part in sent for _, each in part.parts if not each.done()]
             if left_over:
                 await _give_up(left_over)
@@ -283,7 +286,17 @@ async def _fresh_of(given: Given, keys: Sequence[str], kept: Answers) -> dict[st
     if within is None:
         return {}
     found = await kept.find(given, keys, within)
+    missing = [key for key in keys if key not in found]
+    if missing:
+        found |= await kept.wait(given, missing, within, given.source.timeout)
     return {key: _answer(source, entry.record, entry.at, entry.age) for key, entry in found.items()}
+
+
+async def _release(asked: Sequence[Given], asks: Sequence[Ask], kept: Answers) -> None:
+    """Let other replicas ask for what was asked for here."""
+    for given, ask in zip(asked, asks, strict=True):
+        if given.source.terms.fresh is not None:
+            await kept.release(given, ask.keys)
 
 
 async def _standing_in(

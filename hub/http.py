@@ -289,6 +289,9 @@ def _request(headers: Mapping[str, str], given: Mapping[str, Any], *, by_url: bo
     on_denied = headers.get("hub-on-denied", "refuse")
     if on_denied not in ("refuse", "withhold"):
         raise refused("BAD_REQUEST", "`Hub-On-Denied` is `refuse` or `withhold`")
+    fresh = headers.get("hub-fresh")
+    if fresh not in (None, "now"):
+        raise refused("BAD_REQUEST", "`Hub-Fresh` is `now`, or left out")
     return Asked(
         sent=Sent(query or None, sha256),
         variables=variables or {},
@@ -298,4 +301,5 @@ def _request(headers: Mapping[str, str], given: Mapping[str, Any], *, by_url: bo
         reason=unquote(headers.get("hub-reason", "")).strip()[:MOST_REASON],
         withhold=on_denied == "withhold",
         by_url=by_url,
+        anew=fresh == "now",
     )

@@ -31,7 +31,8 @@ Encode = Callable[[Projected, Sequence[Call], Mapping[str, str]], bytes]
 class Request:
     """A GraphQL request, and the headers that say why it is made.
 
-    `by_url` is set where it came in a URL, and so may touch no data item.
+    `anew`: nothing kept will do, sources are to be asked now. `by_url` is set where it came in a
+    URL, and so may touch no data item.
     """
 
     sent: Sent
@@ -42,6 +43,7 @@ class Request:
     reason: str
     withhold: bool
     by_url: bool
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

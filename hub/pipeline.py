@@ -43,7 +43,7 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
         reading = Reading(View.empty(catalogue), about)
         return encode(project(shown(), plan, request.variables, reading), (), {})
 
-    because = Because(caller, purpose, request.reason, plan, hub.register.version)
+    because = Because(caller, purpose, request.reason, plan, hub.register.version, request.anew)
     async with hub.log.entry(because) as entry:
         if request.by_url:
             raise refused("METHOD_NOT_ALLOWED", "GET serves only what touches no data item")
@@ -51,7 +51,7 @@ async def answer(hub: Hub, caller: Caller, request: Request, encode: Encode) -> 
         variables = variable_values(hub.schema.graphql, plan.operation, request.variables)
         whom, cases = subjects(plan, hub.schema, variables), references(request.cases)
         entry.names(whom.recipients, (*cases, *whom.cases))
-        declared = Declared(cases, request.reason, request.withhold, _today())
+        declared = Declared(cases, request.reason, request.withhold, _today(), request.anew)
         admitted = admit(caller, purpose, declared, plan, whom, limits)
         await entry.count(whom.recipients, admitted.purpose.limits.subjects_per_day)
         allowed = await allowances(hub.ledger, caller, admitted.purpose, whom, cases)

@@ -65,7 +65,8 @@ class ContractBroken(SourceError):
 class Context(NamedTuple):
     """What an agency may be told about why it is asked; nothing of it is a recipient's.
 
-    `user` is the official who asks. Of `deadline`, on the event loop's clock, it is told nothing.
+    `user` is the official who asks. It is told neither of `deadline`, on the event loop's clock,
+    nor of `anew`: that nothing kept will do.
     """
 
     purpose: str
@@ -74,6 +75,7 @@ class Context(NamedTuple):
     operation: str
     user: str = ""
     deadline: float = math.inf
+    anew: bool = False
 
 
 class Question(NamedTuple):

