@@ -189,6 +189,8 @@ HIDING = {
     "office": "identity { name } benefits { receipts { office amount } }",
     "land": "identity { name } property { land { parcel } }",
     "earlier addresses": "identity { name } resident { addressHistory { address } }",
+    "days of moving": "resident { addressHistory { from until } }",
+    "a reference, which names the district of an office": "applications { reference }",
 }
 
 
