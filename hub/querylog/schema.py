@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,8 @@ HEAD = "0011"
 """The revision that this hub reads and writes."""
 _LOCK = 7_020_394_281
 """Of the advisory locks of PostgreSQL, the one under which the tables are made."""
+_PAUSE = 0.2
+"""Seconds between two looks whether another has migrated."""
 
 
 class WrongSchema(Exception):
@@ -42,13 +47,40 @@ async def prepare(engine: AsyncEngine) -> None:
 
 
 async def upgrade(engine: AsyncEngine) -> tuple[str | None, str]:
-    """Bring a store's tables to this hub's revision: the revisions before and after."""
-    async with engine.begin() as connection:
-        await _lock(connection)
+    """Bring a store's tables to this hub's revision, while older hubs write to it.
+
+    The revisions before and after.
+    """
+    async with _alone(engine), engine.connect() as connection:
         before = await connection.run_sync(revision)
+        await connection.rollback()
         if before is None or before < HEAD:
-            await connection.run_sync(_upgrade)
+            if connection.dialect.name == "sqlite":
+                await _lock(connection)
+            await connection.run_sync(_upgrade, online=before is not None)
+            await connection.commit()
         return before, await connection.run_sync(revision) or HEAD
+
+
+@contextlib.asynccontextmanager
+async def _alone(engine: AsyncEngine) -> AsyncIterator[None]:
+    """Let others that migrate wait, on PostgreSQL without a transaction.
+
+    An index made concurrently waits for every other transaction; who waited for this lock in one
+    would wait for it in turn.
+    """
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    outside = engine.execution_options(isolation_level="AUTOCOMMIT")
+    async with outside.connect() as connection:
+        trying = sa.select(sa.func.pg_try_advisory_lock(_LOCK))
+        while not await connection.scalar(trying):  # noqa: ASYNC110 - it tells of no event
+            await asyncio.sleep(_PAUSE)
+        try:
+            yield
+        finally:
+            await connection.execute(sa.select(sa.func.pg_advisory_unlock(_LOCK)))
 
 
 def revision(connection: sa.Connection) -> str | None:
@@ -68,12 +100,15 @@ async def _lock(connection: Any) -> None:
         await connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _upgrade(connection: sa.Connection) -> None:
+def _upgrade(connection: sa.Connection, *, online: bool = False) -> None:
     from alembic import command  # noqa: PLC0415 - it takes long to import and is rarely needed
 
     config = configuration()
-    config.attributes["connection"] = connection
-    if revision(connection) == "0001":
+    config.attributes |= {"connection": connection, "online": online}
+    first = revision(connection) == "0001"
+    if online and connection.dialect.name == "postgresql":
+        connection.rollback()  # each revision has a transaction of its own, and may end it
+    if first:
         command.stamp(config, "0001")
     command.upgrade(config, "head")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from hub.querylog.migrations.online import beside_writers, drop_index, make_index
+
 revision = "0005"
 down_revision = "0004"
 
@@ -13,27 +15,13 @@ _INDEX = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 def upgrade() -> None:
     """Make indexes and tables."""
-    op.drop_index("index_about_pseudonym", "index_about")
-    op.create_index("index_about_pseudonym", "index_about", ["pseudonym", "person", "part"])
-    events = sa.text("part NOT IN ('released', 'asked', 'case')")
-    op.create_index(
-        "index_about_event",
-        "index_about",
-        ["part", "pseudonym", "idx"],
-        sqlite_where=events,
-        postgresql_where=events,
-    )
-    for name, column, chosen in (
-        ("index_record_flags", "flags", "flags > 0"),
-        ("index_record_refused", "idx", "outcome = 'refused'"),
-    ):
-        op.create_index(
-            name,
-            "index_record",
-            [column],
-            sqlite_where=sa.text(chosen),
-            postgresql_where=sa.text(chosen),
-        )
+    events = "part NOT IN ('released', 'asked', 'case')"
+    with beside_writers():
+        make_index("index_about_person", "index_about", ["pseudonym", "person", "part"])
+        make_index("index_about_event", "index_about", ["part", "pseudonym", "idx"], events)
+        make_index("index_record_flags", "index_record", ["flags"], "flags > 0")
+        make_index("index_record_refused", "index_record", ["idx"], "outcome = 'refused'")
+        drop_index("index_about_pseudonym", "index_about")
     op.create_table(
         "log_hold",
         sa.Column("idx", _INDEX, primary_key=True, autoincrement=False),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
-from alembic import op
+from hub.querylog.migrations.online import beside_writers, make_index
 
 revision = "0006"
 down_revision = "0005"
@@ -11,11 +10,11 @@ down_revision = "0005"
 
 def upgrade() -> None:
     """Make the index."""
-    chosen = sa.text("kind = 'OUTCOME' AND outcome = 'answered'")
-    op.create_index(
-        "index_record_access",
-        "index_record",
-        ["person", "office", "at", "purpose", "idx"],
-        sqlite_where=chosen,
-        postgresql_where=chosen,
-    )
+    chosen = "kind = 'OUTCOME' AND outcome = 'answered'"
+    with beside_writers():
+        make_index(
+            "index_record_access",
+            "index_record",
+            ["person", "office", "at", "purpose", "idx"],
+            chosen,
+        )
