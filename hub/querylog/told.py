@@ -56,13 +56,15 @@ class Told:
         self.by = later.by | self.by
         self.ended |= later.ended
         self.settle()
+        # An OUTCOME comes after every INTENT of its operation: what is left had none.
+        self.ended.clear()
 
     def settle(self) -> None:
         """Forget the operations that have begun and ended."""
         for operation in self.ended & self.begun.keys():
             del self.begun[operation]
             self.by.pop(operation, None)
-        self.ended.clear()
+            self.ended.remove(operation)
 
 
 def _delay(given: Mapping[str, str]) -> tuple[int, int]:
