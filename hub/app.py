@@ -41,6 +41,7 @@ from hub.places import Places
 from hub.population.engine import Engine
 from hub.population.jobs import Jobs
 from hub.population.perturbation import Noise, record_secret
+from hub.population.quality import FOLDER
 from hub.population.release import Control
 from hub.population.statistics import Statistics
 from hub.population.teams import Teams
@@ -267,7 +268,7 @@ def _counting(settings: Settings, plans: Plans, ledger: Ledger, key: bytes) -> S
     """What questions about populations are answered with."""
     secret, chosen = record_secret(key), settings.statistics
     return Statistics(
-        Engine(plans.catalogue, chosen.drawn, secret),
+        Engine(plans.catalogue, chosen.drawn, settings.reviews.folder / FOLDER, secret),
         Teams(ledger, chosen.questions_per_day),
         Control(chosen.minimum_cell, Noise(secret.encode())),
         Jobs(answer),

@@ -177,9 +177,13 @@ def table(backend: Any, delivery: Delivery, part: str = PEOPLE) -> Any:
 
     Raises DeliveryRefused where a declared column lacks or the file cannot be read.
     """
-    raw = opened(backend, delivery, part)
+    return as_declared(opened(backend, delivery, part), delivery, part, {})
+
+
+def as_declared(raw: Any, delivery: Delivery, part: str, more: Mapping[str, Any]) -> Any:
+    """A part as it was written, in the types that are declared; with further columns."""
     typed = {item.path[-1]: typed_column(raw, delivery, item) for item in delivery.items(part)}
-    return raw.select(_key(raw, delivery, part).name(KEY), **typed)
+    return raw.select(_key(raw, delivery, part).name(KEY), **typed, **more)
 
 
 def opened(backend: Any, delivery: Delivery, part: str) -> Any:
@@ -274,7 +278,7 @@ def _month(text: Any, bulk: Bulk) -> Any:
 
 
 def broken(raw: Any, delivery: Delivery, items: Sequence[Item]) -> Mapping[str, Any]:
-    """For each item that could be otherwise than declared, how many values are, as expressions."""
+    """For each item that could be otherwise than declared, whether a value is, as expressions."""
     found = {}
     for item in items:
         column, typed = raw[item.wire[-1]], typed_column(raw, delivery, item)
@@ -282,5 +286,5 @@ def broken(raw: Any, delivery: Delivery, items: Sequence[Item]) -> Mapping[str, 
             given = column.notnull()
             if column.type().is_string() and (delivery.bulk.empty == "absent" or delivery.csv):
                 given &= column != ""
-            found[item.path[-1]] = (given & typed.isnull()).sum()
+            found[item.path[-1]] = given & typed.isnull()
     return found

@@ -22,9 +22,9 @@ from hub.population.people import (
     value_of,
 )
 from hub.population.perturbation import KEYS
+from hub.population.quality import delivered, examine, kept_of, refused
 from hub.population.question import Breakdown, Measure, Past, Question, Spec, items_of
 from hub.population.watch import Watch
-from sources.bulk import PEOPLE
 from sources.declaration import Catalogue, Item
 
 Group = str | int | None
@@ -103,29 +103,19 @@ class Data:
             delivery = self.deliveries.get(source)
             if delivery is None:
                 raise DeliveryRefused(source, "it delivers nothing", "declare how it delivers")
-            found = table(self.backend, delivery, part)
-            if part == PEOPLE:
-                _check_once(found, source)
-            self.opened[source, part] = found
+            self.opened[source, part] = table(self.backend, delivery, part)
         return self.opened[source, part]
-
-
-def _check_once(people: Any, source: str) -> None:
-    """Whoever stands in a delivery twice would be counted twice."""
-    twice = people.aggregate(n=people.count(), keys=people[KEY].nunique())
-    found = twice.to_pyarrow().to_pylist()[0]
-    if found["n"] != found["keys"]:
-        remedy = "have the agency deliver every person once"
-        raise DeliveryRefused(source, "people stand in it twice, or without a key", remedy)
 
 
 class Engine:
     """Opens deliveries, and counts in them, on DuckDB by way of Ibis."""
 
-    def __init__(self, catalogue: Catalogue, drawn: Path, secret: str) -> None:
+    def __init__(self, catalogue: Catalogue, drawn: Path, reports: Path, secret: str) -> None:
         self._catalogue = catalogue
         self._drawn = drawn
+        self._reports = reports
         self._secret = secret
+        self._good = set[tuple[str, int]]()
         self._lock = threading.Lock()
         self._kept: tuple[tuple[tuple[str, datetime.date], ...], Data] | None = None
 
@@ -191,8 +181,25 @@ class Engine:
         if self._kept is None or not set(version) <= set(self._kept[0]):
             import ibis  # noqa: PLC0415 - heavy, and needed only where populations are read
 
-            self._kept = version, Data(self._catalogue, deliveries, ibis.duckdb.connect())
+            data = Data(self._catalogue, deliveries, ibis.duckdb.connect())
+            self._check(data)
+            self._kept = version, data
         return self._kept[1]
+
+    def _check(self, data: Data) -> None:
+        """Examine what was not examined since it was delivered. Raises DeliveryRefused."""
+        identity, left = self._catalogue.identity, dict[str, Delivery]()
+        for name, delivery in data.deliveries.items():
+            kept = kept_of(self._reports, delivery)
+            for fault in () if kept is None else refused(kept):
+                raise fault
+            if kept is None and (name, delivered(delivery)) not in self._good:
+                left[name] = delivery
+        if left:
+            wanted = {identity: data.deliveries[identity], **left}
+            for fault in examine(data.backend, wanted, identity, self._reports)[1]:
+                raise fault
+        self._good |= {(name, delivered(each)) for name, each in left.items()}
 
     def _people(
         self, question: Question, past: Sequence[Past], data: Data, day: datetime.date

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from hub.population import quality
@@ -74,32 +73,13 @@ def examined(
     place: Place, wanted: Wanted, deliveries: Mapping[str, Delivery]
 ) -> tuple[tuple[quality.Report, ...], tuple[str, ...]]:
     """The quality of every delivery, kept; and why some are not used."""
-    backend, folder = place.engine.backend, wanted.folder / "quality"
-    measured: dict[str, Mapping[str, quality.PartReport]] = {}
-    reasons = []
-    for name, delivery in deliveries.items():
-        try:
-            measured[name] = quality.measure(backend, delivery)
-        except DeliveryRefused as refusal:
-            reasons.append(str(refusal))
-    identity = deliveries.get(place.catalogue.identity)
-    if identity is None or identity.source.name not in measured:
-        return (), tuple(reasons)  # Nothing can be said of the others without everybody.
-    register = table(backend, identity).select(KEY)
-    others = [deliveries[name] for name in measured if name != identity.source.name]
-    strangers = quality.unmatched(backend, others, register)
-    reports = []
-    for name, parts in measured.items():
-        known = {
-            part: replace(one, unmatched=strangers.get((name, part), 0))
-            for part, one in parts.items()
-        }
-        last = quality.kept_before(folder, name, deliveries[name].day)
-        report = quality.report(deliveries[name], known, last)
+    folder = wanted.folder / quality.FOLDER
+    reports, faults = quality.examine(
+        place.engine.backend, deliveries, place.catalogue.identity, folder
+    )
+    for report in reports:
         quality.keep_report(folder, report)
-        reports.append(report)
-        reasons += [f"{name}: {one.reason}; {one.remedy}" for one in report.refusals]
-    return tuple(reports), tuple(reasons)
+    return tuple(reports), tuple(str(fault) for fault in faults)
 
 
 def receipts_of(place: Place, deliveries: Mapping[str, Delivery]) -> Any:

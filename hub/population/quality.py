@@ -10,14 +10,24 @@ import datetime
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from hub.population.deliveries import KEY, Delivery, broken, opened, table
+from hub.population.deliveries import (
+    KEY,
+    Delivery,
+    DeliveryRefused,
+    as_declared,
+    broken,
+    opened,
+    table,
+)
 from sources.bulk import PEOPLE
 
+FOLDER = "quality"
+"""The folder of reports, in that of reviews."""
 _LARGEST = 10**15
 """Won beyond which an amount of one person can only be of another unit or column."""
 _SHIFT = 2.0
@@ -80,6 +90,43 @@ class Report:
         return hashlib.sha256(whole.encode()).hexdigest()
 
 
+def examine(
+    backend: Any, deliveries: Mapping[str, Delivery], identity: str, folder: Path
+) -> tuple[list[Report], list[DeliveryRefused]]:
+    """The quality of deliveries by source, and all that speaks against using them.
+
+    `identity` is the source whose people the others' are compared with, `folder` where the reports
+    of the deliveries before are kept.
+    """
+    measured: dict[str, Mapping[str, PartReport]] = {}
+    faults = []
+    for name, delivery in deliveries.items():
+        try:
+            measured[name] = measure(backend, delivery)
+        except DeliveryRefused as refusal:
+            faults.append(refusal)
+    if identity not in measured:
+        return [], faults  # Nothing can be said of the others without everybody.
+    register = table(backend, deliveries[identity]).select(KEY)
+    others = [deliveries[name] for name in measured if name != identity]
+    strangers = unmatched(backend, others, register)
+    reports = []
+    for name, parts in measured.items():
+        known = {
+            part: replace(one, unmatched=strangers.get((name, part), 0))
+            for part, one in parts.items()
+        }
+        last = kept_before(folder, name, deliveries[name].day)
+        reports.append(report(deliveries[name], known, last))
+        faults += refused(reports[-1])
+    return reports, faults
+
+
+def refused(found: Report) -> list[DeliveryRefused]:
+    """Each reason why a delivery is not used."""
+    return [DeliveryRefused(found.source, one.reason, one.remedy) for one in found.refusals]
+
+
 def measure(backend: Any, delivery: Delivery) -> Mapping[str, PartReport]:
     """What is in each part of a delivery; whom nobody knows is left to `unmatched`.
 
@@ -124,12 +171,13 @@ def report(delivery: Delivery, parts: Mapping[str, PartReport], last: Report | N
 
 
 def _measured(backend: Any, delivery: Delivery, name: str) -> PartReport:
-    raw = opened(backend, delivery, name)
-    typed = table(backend, delivery, name)
+    raw, items = opened(backend, delivery, name), delivery.items(name)
+    wrong = {f"broken {item}": found for item, found in broken(raw, delivery, items).items()}
+    typed = as_declared(raw, delivery, name, wrong)
     people = typed[KEY].nunique() if name == PEOPLE else typed[KEY].approx_nunique()
     keyless = typed[KEY].isnull().sum().coalesce(0)
     wanted: dict[str, Any] = {"rows": typed.count(), "keyless": keyless, "people": people}
-    for item in delivery.items(name):
+    for item in items:
         column, label = typed[item.path[-1]], item.path[-1]
         wanted[f"nulls {label}"] = column.isnull().sum()
         if item.type in ("Won", "Int", "Float", "Date", "Month"):
@@ -137,20 +185,17 @@ def _measured(backend: Any, delivery: Delivery, name: str) -> PartReport:
             wanted[f"most {label}"] = column.max().cast("string")
         if item.type in ("Won", "Int", "Float"):
             wanted[f"mean {label}"] = column.mean()
+    wanted |= {label: typed[label].sum() for label in wrong}
     [found] = backend.to_pyarrow(typed.aggregate(**wanted)).to_pylist()
-    counted = broken(raw, delivery, delivery.items(name))
-    wrong = {}
-    if counted:
-        [wrong] = backend.to_pyarrow(raw.aggregate(**counted)).to_pylist()
     columns = {
         item.path[-1]: Column(
             nulls=found[f"nulls {item.path[-1]}"] or 0,
-            broken=wrong.get(item.path[-1]) or 0,
+            broken=found.get(f"broken {item.path[-1]}") or 0,
             least=found.get(f"least {item.path[-1]}"),
             most=found.get(f"most {item.path[-1]}"),
             mean=found.get(f"mean {item.path[-1]}"),
         )
-        for item in delivery.items(name)
+        for item in items
     }
     with delivery.files[name].open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -219,8 +264,25 @@ def kept_before(folder: Path, source: str, day: datetime.date) -> Report | None:
 def keep_report(folder: Path, report: Report) -> None:
     """Keep a report beside those of other deliveries."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{report.source}-{report.day}.json"
+    path = _path(folder, report.source, report.day)
     path.write_text(json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def kept_of(folder: Path, delivery: Delivery) -> Report | None:
+    """The report that was kept of this delivery, unless it was delivered anew since."""
+    path = _path(folder, delivery.source.name, str(delivery.day))
+    if not path.exists():
+        return None
+    return read_report(path) if path.stat().st_mtime_ns > delivered(delivery) else None
+
+
+def delivered(delivery: Delivery) -> int:
+    """When the last of its files was written, in nanoseconds."""
+    return max(file.stat().st_mtime_ns for file in delivery.files.values())
+
+
+def _path(folder: Path, source: str, day: str) -> Path:
+    return folder / f"{source}-{day}.json"
 
 
 def read_report(path: Path) -> Report:

@@ -29,6 +29,7 @@ class Spark:
             "spark.sql.session.timeZone": "UTC",
             "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
             "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",  # `hub review run` shows its own
             "spark.log.level": "ERROR",
         }
         if "SPARK_REMOTE" not in os.environ:
@@ -57,8 +58,12 @@ class Spark:
         rows.where(rows["batch"] == number).drop("batch").createOrReplaceTempView(name)
 
     def compiled(self, table: Any) -> str:
-        """In Spark's SQL."""
-        return str(self.backend.compile(table))
+        """In Spark's SQL, with whole numbers of 64 bits, as the other engine has them."""
+        columns = ", ".join(
+            f"CAST(`{name}` AS BIGINT) AS `{name}`" if kind.is_integer() else f"`{name}`"
+            for name, kind in table.schema().items()
+        )
+        return f"SELECT {columns} FROM ({self.backend.compile(table)})"  # noqa: S608
 
     def keep(self, name: str, query: str) -> None:
         """As a view that is worked out once."""

@@ -196,7 +196,7 @@ def hub_on(store: Store, per_day: int = 10_000, drawn: Path = Path("unused")) ->
     return dataclasses.replace(
         hub,
         statistics=Statistics(
-            Engine(CATALOGUE, drawn, secret),
+            Engine(CATALOGUE, drawn, drawn / "quality", secret),
             Teams(hub.ledger, per_day),
             Control(10, Noise(secret.encode())),
             Jobs(answer),

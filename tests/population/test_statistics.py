@@ -297,3 +297,15 @@ async def test_without_a_delivery_nothing_is_answered(
     codes, message = await refusal(team, "{ population { count } }")
     assert codes == ["NO_DELIVERIES"]
     assert message.startswith("resident: there is no whole delivery until ")
+
+
+async def test_over_a_delivery_that_is_refused_nothing_is_answered(
+    team: Team, persons: Sequence[Person], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("resident", "tax", "labour", "property", "benefits"):
+        monkeypatch.setenv(f"{name.upper()}_DELIVERIES", "")
+    deliver(tmp_path, [*persons[:500], persons[0]])
+    codes, message = await refusal(team, "{ population { count } }")
+    assert codes == ["NO_DELIVERIES"]
+    who = "1 rows of `people-2026-10-31.parquet` are of a person who is in it already"
+    assert message == f"resident: {who}"
