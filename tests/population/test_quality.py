@@ -1,4 +1,4 @@
-"""The quality of deliveries: what is in them is told, and what is not to be relied on is refused."""
+"""The quality of deliveries: what is in them is told, and what cannot be used is refused."""
 
 from __future__ import annotations
 
