@@ -15,6 +15,8 @@ from hub.querylog.sealing import Keep
 from hub.querylog.store import LogUnavailable, Store
 
 YEAR = 365.25 * 24 * 3600
+UNSAID_YEARS = 5
+"""Years that details are kept where a purpose says nothing."""
 _FOR_GOOD = Keep("staff", 100)
 _KINDS = {"uses": USES, "approvals": APPROVALS, "notices": NOTICES}
 
@@ -58,7 +60,9 @@ async def forget(store: Store, now: float) -> Mapping[str, int]:
 
 def _over(name: str, now: float) -> sa.Select[tuple[str]]:
     table = _KINDS[name]
-    over = table.c.expires <= now
+    # An older hub, while this one takes over, does not say until when a row is kept.
+    unsaid = table.c.at + UNSAID_YEARS * YEAR
+    over = sa.case((table.c.expires > 0, table.c.expires), else_=unsaid) <= now
     if table is USES:
         over &= USES.c.closed.is_not(None)
     return sa.select(table.c.id).where(over)

@@ -84,3 +84,15 @@ async def test_a_use_that_nobody_reviewed_is_kept_until_somebody_has(
     assert set(parties) == {use.id}
     await close_review(noted, B, Review(use.id, "break-glass", "JUSTIFIED", NOTE))
     assert (await forget(store, clock.now))["uses"] == 1
+
+
+async def test_what_an_older_hub_wrote_meanwhile_is_kept_for_five_years(
+    store: Store, noted: Ledger, clock: Clock
+) -> None:
+    async with noted.changing() as connection:
+        for table in (tables.USES, tables.APPROVALS, tables.NOTICES):
+            await connection.execute(sa.update(table).values(expires=0))
+    clock.pass_by(days=4 * YEAR)
+    assert set((await forget(store, clock.now)).values()) == {0}
+    clock.pass_by(days=YEAR)
+    assert set((await forget(store, clock.now)).values()) == {1}
