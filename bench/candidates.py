@@ -144,10 +144,10 @@ class Running:
             self.process.wait()
 
 
-def start(candidate: Candidate, logs: Path) -> Running:
+def start(candidate: Candidate, logs: Path, cores: str = SERVER_CORE) -> Running:
     """Start a candidate."""
     more = {} if candidate.world is None else candidate.world.environment
-    return Running(list(candidate.command), SERVER_CORE, logs / f"{candidate.name}.log", more)
+    return Running(list(candidate.command), cores, logs / f"{candidate.name}.log", more)
 
 
 def load(
@@ -158,11 +158,16 @@ def load(
     seconds: float,
     first: int,
     cases: int,
+    documents: int = 1,
 ) -> dict[str, Any]:
-    """Put a closed loop of load on a candidate; what came of it."""
-    arguments = [str(candidate.question(query)), str(people), str(first), str(cases)]
+    """Put a closed loop of load on a candidate; what came of it.
+
+    `query` is the name of a question, or a file with one.
+    """
+    file = Path(query) if query.endswith(".graphql") else candidate.question(query)
+    arguments = [str(file), str(people), str(first), str(cases)]
     if candidate.world is not None:
-        arguments += [str(candidate.world.tokens), str(candidate.world.purposes)]
+        arguments += [str(candidate.world.tokens), str(candidate.world.purposes), str(documents)]
     generator = ["wrk", "-t1", f"-c{inflight}", f"-d{seconds:g}s", "--timeout", "30s"]
     script = ["-s", str(HERE / "load.lua"), candidate.url, "--", *arguments]
     done = subprocess.run(

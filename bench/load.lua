@@ -1,9 +1,10 @@
 -- One GraphQL operation a request, of people whom the run has not asked about before.
--- wrk -s load.lua URL -- QUERY_FILE PEOPLE OFFSET CASES [TOKENS_FILE PURPOSES]
+-- wrk -s load.lua URL -- QUERY_FILE PEOPLE OFFSET CASES [TOKENS_FILE PURPOSES [DOCUMENTS]]
 -- Prints one line of JSON after `RESULT`. With tokens each request has the next of them, and the
--- cases of its people; `CASES` is how many there are, `PURPOSES` how many purposes are taken turns.
+-- cases of its people; `CASES` is how many there are, `PURPOSES` how many purposes are taken turns,
+-- `DOCUMENTS` how many documents: they ask the same under names of their own.
 -- Office n has the people of every block n, n + 1000, ... of 50.
-local query, people, counter, cases, purposes, tokens = "", 1, 0, 1, 1, {}
+local queries, people, counter, cases, purposes, tokens = {}, 1, 0, 1, 1, {}
 local BLOCK = 50
 
 local function quoted(text)
@@ -18,7 +19,11 @@ local function read(name)
 end
 
 function init(args)
-  query = '{"query":' .. quoted(read(args[1])) .. ',"variables":{'
+  for i = 1, tonumber(args[7] or 1) do
+    local text = read(args[1])
+    if i > 1 then text = text:gsub("^query (%w+)", "query %1" .. i) end
+    queries[i] = '{"query":' .. quoted(text) .. ',"variables":{'
+  end
   people, counter, cases = tonumber(args[2]), tonumber(args[3]), tonumber(args[4])
   if args[5] then
     for token in read(args[5]):gmatch("[^\n]+") do tokens[#tokens + 1] = token end
@@ -50,6 +55,7 @@ function request()
     headers["Hub-Case"] = table.concat(named, ",")
   end
   local variables = people == 1 and '"id":' .. ids[1] or '"ids":[' .. table.concat(ids, ",") .. "]"
+  local query = queries[counter % #queries + 1]
   return wrk.format("POST", nil, headers, query .. variables .. "}}")
 end
 

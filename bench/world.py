@@ -20,6 +20,7 @@ from joserfc.jwk import ECKey
 from hub.querylog.note import Signer
 
 HERE = Path(__file__).resolve().parent
+DECLARATIONS = HERE / "declarations"
 CASES = 200_000
 BLOCK = 50
 """People whose cases lie at the same office, one after the other; see `load.lua`."""
@@ -81,7 +82,9 @@ class World:
         return [sys.executable, "-m", "hub.cli", "serve", "--config", str(self.settings)]
 
 
-def make_world(folder: Path, port: int, apart: bool, more: str = "") -> World:
+def make_world(
+    folder: Path, port: int, apart: bool, more: str = "", declarations: Path = DECLARATIONS
+) -> World:
     """Write a world, with `more` settings; `apart`: an office and a purpose for each token."""
     folder.mkdir(parents=True)
     purposes = TOKENS if apart else 1
@@ -98,7 +101,7 @@ def make_world(folder: Path, port: int, apart: bool, more: str = "") -> World:
         _SETTINGS.format(
             port=port,
             folder=folder,
-            catalogue=HERE / "declarations",
+            catalogue=declarations,
             issuer=_ISSUER,
             audience=_AUDIENCE,
         )
