@@ -50,6 +50,7 @@ async def act(hub: Hub, request: Request, plan: Plan, about: About, encode: Enco
         hub.trusted.check(plan.document, request.sent, caller, purpose)
         people, cases = _about(fields)
         entry.names(people, cases)
+        _check_texts(fields)
         usable = _usable(hub, plan, about)
         entry.facts["acts"] = {
             name: given.get("request", given.get("use", given.get("ticket")))
@@ -100,6 +101,17 @@ def _arguments(hub: Hub, request: Request, plan: Plan) -> dict[str, Arguments]:
             message = f"an argument of `{node.name.value}` is missing or of the wrong type"
             raise refused("BAD_VARIABLES", message) from wrong
     return found
+
+
+def _check_texts(fields: Mapping[str, Arguments]) -> None:
+    """A reason or a note is a text that people read, of some length. Raises RequestRefused."""
+    for given in fields.values():
+        for name in ("reason", "note"):
+            text = str(given.get(name) or "")
+            if len(text) > MOST_REASON:
+                raise refused("BAD_VARIABLES", f"`{name}` has {MOST_REASON} characters at most")
+            if not "".join(text.split()).isprintable():
+                raise refused("BAD_VARIABLES", f"`{name}` has characters that nobody can read")
 
 
 def _check_hidden(node: FieldNode) -> None:

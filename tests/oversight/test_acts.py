@@ -103,11 +103,22 @@ async def test_documents_are_required_of_acts_too(made: Hub, store: Store) -> No
         (request(by_url=True), "METHOD_NOT_ALLOWED"),
         (request(id="no id; at all"), "BAD_VARIABLES"),
         (request(why="because"), "REASON_REQUIRED"),
+        (request(why=f"{WHY}\0"), "BAD_VARIABLES"),
+        (request(why=WHY * 20), "BAD_VARIABLES"),
         (replace(request(), purpose=None), "PURPOSE_REQUIRED"),
         (replace(request(), purpose="oversight"), "PURPOSE_DENIED"),
         (replace(request(), purpose="basic-livelihood.application"), "PURPOSE_DENIED"),
     ],
-    ids=["by URL", "no id", "no reason", "no purpose", "another role's", "another relation's"],
+    ids=[
+        "by URL",
+        "no id",
+        "no reason",
+        "no text",
+        "too long",
+        "no purpose",
+        "another role's",
+        "another relation's",
+    ],
 )
 async def test_what_is_refused_does_nothing(
     made: Hub, store: Store, sent: Request, code: str
