@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -17,8 +17,8 @@ from typing import Any, Literal
 
 from sources.adapter import BROKEN, Record, Reply
 from sources.declaration import Item
+from sources.rows import UNUSABLE, Column, Decode, Reader, compiled
 
-Decode = Callable[[Any], Any]
 WON_LIMIT = 10**18
 """Amounts beyond this are a fault of the source: the whole economy is smaller."""
 
@@ -42,7 +42,7 @@ class Formats:
     rows: int = 10_000
 
 
-class _Wrong(Exception):
+class _Wrong(ValueError):
     """The value is not of its declared type."""
 
 
@@ -53,8 +53,11 @@ def _text(value: Any) -> str:
 
 
 def _whole(value: Any) -> int:
-    if type(value) is Decimal and value == value.to_integral_value() and abs(value) < WON_LIMIT:
-        return int(value)
+    if type(value) is Decimal:
+        # One that is no number may raise whatever it is compared with.
+        if value.is_finite() and abs(value) < WON_LIMIT and value == value.to_integral_value():
+            return int(value)
+        raise _Wrong
     if type(value) is not int:
         raise _Wrong
     return value
@@ -80,7 +83,7 @@ def _float(value: Any) -> float:
         raise _Wrong
     try:
         number = float(value)
-    except OverflowError as error:
+    except (OverflowError, ValueError) as error:
         raise _Wrong from error
     if not math.isfinite(number):
         raise _Wrong
@@ -215,12 +218,25 @@ def _decode_for(item: Item, formats: Formats) -> Decode:
             return _text
 
 
+_STRAIGHT: Mapping[Decode, str] = {
+    _text: "type({0}) is str",
+    _int: "type({0}) is int and -2147483648 <= v < 2147483648",
+    _won: f"type({{0}}) is int and -{WON_LIMIT} <= v <= {WON_LIMIT}",
+    # An infinite one, and one that is no number, is not itself less itself.
+    _float: "type({0}) is float and v - v == 0",
+    _boolean: "type({0}) is bool",
+    # A week has ten characters too.
+    _date: "type({0}) is str and len(v) == 10 and v[4] == v[7] == '-'",
+}
+"""Of which values it can be told at once what they are read as; see `compiled`."""
+
+
 @dataclass(frozen=True)
 class Decoder:
     """Decodes records that hold just these items; made once for a set of items and formats."""
 
-    leaves: tuple[tuple[str, str, Decode], ...]
-    lists: tuple[tuple[str, str, tuple[tuple[str, str, Decode], ...]], ...]
+    leaves: tuple[Column, ...]
+    lists: tuple[tuple[str, str, tuple[Column, ...]], ...]
     as_of: Decode
     formats: Formats
 
@@ -229,9 +245,12 @@ class Decoder:
         wires, whole = self.wires, self.formats.whole
         if self._is_nested:
             raw = _flat(raw, wires)
-        values = self._row(raw, self.leaves, breaches)
-        if not whole and (extra := raw.keys() - wires):
-            _count(breaches, "extra-item", len(extra))
+        try:
+            values = self._read(raw)
+        except UNUSABLE:
+            values = self._row(raw, self.leaves, breaches)
+        if not whole and not raw.keys() <= wires:
+            _count(breaches, "extra-item", len(raw.keys() - wires))
         for wire, key, columns in self.lists:
             rows = raw.get(wire, None if self.formats.omitted else BROKEN)
             if rows is None:
@@ -243,12 +262,15 @@ class Decoder:
                 _count(breaches, "too-long")
                 values[key] = BROKEN
             else:
-                known = self._columns[key]
+                known, read = self._columns[key], self._read_rows[key]
                 flat = [_flat(row, known) for row in rows] if key in self._nested else rows
                 extras = 0 if whole else sum(len(row.keys() - known) for row in flat)
                 if extras:
                     _count(breaches, "extra-item", extras)
-                values[key] = [self._row(row, columns, breaches) for row in flat]
+                try:
+                    values[key] = [read(row) for row in flat]
+                except UNUSABLE:
+                    values[key] = [self._row(row, columns, breaches) for row in flat]
         day = None
         if as_of is not None and not (self.formats.empty and as_of == ""):
             try:
@@ -256,6 +278,19 @@ class Decoder:
             except _Wrong:
                 _count(breaches, "wrong-type")
         return Record(values, day)
+
+    @cached_property
+    def _read(self) -> Reader:
+        return self._compiled(self.leaves)
+
+    @cached_property
+    def _read_rows(self) -> Mapping[str, Reader]:
+        """What reads the rows of each list, by the list's key."""
+        return {key: self._compiled(columns) for _, key, columns in self.lists}
+
+    def _compiled(self, columns: Sequence[Column]) -> Reader:
+        formats = self.formats
+        return compiled(columns, _STRAIGHT, empty=formats.empty, omitted=formats.omitted)
 
     @cached_property
     def wires(self) -> frozenset[str]:
@@ -282,7 +317,7 @@ class Decoder:
     def _row(
         self,
         raw: Mapping[str, Any],
-        columns: tuple[tuple[str, str, Decode], ...],
+        columns: tuple[Column, ...],
         breaches: dict[str, int],
     ) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -381,7 +416,7 @@ def _count(breaches: dict[str, int], kind: str, number: int = 1) -> None:
 def decoder(items: Iterable[Item], formats: Formats) -> Decoder:
     """The decoder for these items as an agency with these formats writes them."""
     leaves = []
-    lists: dict[tuple[str, str], list[tuple[str, str, Decode]]] = {}
+    lists: dict[tuple[str, str], list[Column]] = {}
     for item in items:
         if item.is_exists:
             continue

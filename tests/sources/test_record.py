@@ -7,13 +7,15 @@ import math
 import re
 from typing import Any, get_args
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sources.adapter import BROKEN, Record
+from sources.client import _is_shallow, check_depth
 from sources.declaration import Item, ItemType
-from sources.record import WON_LIMIT, Formats, decoder
+from sources.record import WON_LIMIT, Decoder, Formats, decoder
 
 PLAIN = Formats()
 COMPACT = Formats(dates="YYYYMMDD", months="YYYYMM", money="text")
@@ -325,3 +327,61 @@ def test_whatever_comes_as_a_record_only_what_was_asked_is_kept(
     record = decoder([item("Won", "pay"), *COLUMNS], PLAIN).record(raw, as_of, {})
     assert record.values.keys() == {"pay", "wages"}
     assert record.as_of is None or type(record.as_of) is datetime.date
+
+
+# Compiled readers
+
+
+class ByColumn(Decoder):
+    """Reads as where something is wrong: column by column."""
+
+    def _compiled(self, _: object) -> Any:
+        def fails(_: object) -> Any:
+            raise KeyError
+
+        return fails
+
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.sampled_from([2**31 - 1, 2**31, -(2**31), WON_LIMIT, WON_LIMIT + 1, -WON_LIMIT, "", "x"]),
+    st.floats(),
+    st.sampled_from(
+        ["2024-02-29", "2023-02-29", "2024-W01-1", "20240229", "2024-1-01", "\uff12024-01-01"]
+    ),
+    st.dates().map(str),
+    st.dates(),
+    st.decimals(allow_nan=True),
+    st.text(max_size=3),
+    st.lists(st.integers(), max_size=1),
+)
+
+
+@given(st.data())
+def test_a_compiled_reader_gives_what_reading_by_columns_gives(data: st.DataObject) -> None:
+    kinds = data.draw(st.lists(st.sampled_from(TYPES), min_size=1, max_size=4))
+    items = [item(kind, f"i{n}") for n, kind in enumerate(kinds)]
+    items += [item(kind, "rows", f"i{n}") for n, kind in enumerate(kinds)]
+    formats = Formats(empty=data.draw(st.booleans()), omitted=data.draw(st.booleans()))
+    made = decoder(items, formats)
+    slow = ByColumn(made.leaves, made.lists, made.as_of, made.formats)
+    names = st.sampled_from([f"I{n}" for n in range(len(kinds) + 1)])
+    row = st.dictionaries(names, ODD)
+    raw = data.draw(row)
+    raw |= data.draw(st.dictionaries(st.just("ROWS"), ODD | st.lists(row | ODD, max_size=2)))
+    told: list[Any] = []
+    for one in (made, slow):
+        breaches: dict[str, int] = {}
+        record = one.record(raw, None, breaches)
+        told.append((list(map(repr, record.values.items())), breaches))
+    assert told[0] == told[1]
+
+
+@given(st.recursive(st.text("[]{}a"), lambda of: st.lists(of) | st.dictionaries(st.text("[{"), of)))
+def test_what_brackets_show_to_be_shallow_is_so(document: Any) -> None:
+    content = orjson.dumps(document)
+    for depth in range(1, 8):
+        if _is_shallow(content, depth):
+            check_depth(document, depth)
