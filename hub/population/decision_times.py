@@ -15,7 +15,7 @@ from typing import Any
 
 from hub.acting import Acting
 from hub.admission import Denied
-from hub.errors import refused
+from hub.errors import RequestRefused, error, refused
 from hub.population.deliveries import KEY, Delivery, DeliveryRefused, newest, table
 from schema.decision_times import DecisionTime, DecisionTimes
 from schema.selecting import COUNT
@@ -90,7 +90,15 @@ def _scope(acting: Acting, today: datetime.date) -> Scope:
         return Scope(year, None, district)
     if district is not None:
         if district != caller.district:
-            raise refused("PURPOSE_DENIED", "of another district than the caller's own")
+            raise RequestRefused(
+                [
+                    error(
+                        "PURPOSE_DENIED",
+                        "of another district than the caller's own",
+                        remedy="leave `district` out, for the own office, or name the own district",
+                    )
+                ]
+            )
         return Scope(year, None, district)
     if caller.office is None:
         raise refused("PURPOSE_DENIED", "the token does not say the caller's office")

@@ -182,11 +182,15 @@ class _File(_Strict):
     parameter: dict[Name, Parameter] = {}
     step: dict[Name, Step] = {}
     programme: dict[str, Programme] = {}
+    act: dict[str, str] = {}
 
 
 @dataclass(frozen=True, eq=False)
 class Book:
-    """Everything the data files say, checked. `version` is the hash of the files."""
+    """Everything the data files say, checked. `version` is the hash of the files.
+
+    `acts` are the Korean names of acts by their English ones.
+    """
 
     inputs: Mapping[str, Input]
     parameters: Mapping[str, Parameter]
@@ -194,6 +198,7 @@ class Book:
     programmes: Mapping[str, Programme]
     formulas: Mapping[str, Expression]
     version: str
+    acts: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def by_key(self) -> Mapping[str, str]:
@@ -254,7 +259,8 @@ class _Reading:
 def read_book(folder: Path = FOLDER) -> tuple[Book, list[Fault]]:
     """Read every data file below a folder, with every fault of every file."""
     reading = _Reading()
-    tables: dict[str, dict[str, Any]] = {"input": {}, "parameter": {}, "step": {}, "programme": {}}
+    kinds = ("input", "parameter", "step", "programme", "act")
+    tables: dict[str, dict[str, Any]] = {kind: {} for kind in kinds}
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.toml")):
         content, file = path.read_bytes(), path.relative_to(folder).as_posix()
@@ -271,6 +277,7 @@ def read_book(folder: Path = FOLDER) -> tuple[Book, list[Fault]]:
         programmes=tables["programme"],
         formulas=formulas,
         version=digest.hexdigest(),
+        acts=tables["act"],
     )
     _check_circles(book, reading)
     _check_programmes(book, reading)

@@ -5,6 +5,7 @@ Made from the trace, and of nothing else: each figure in it stands in a line of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -80,7 +81,29 @@ def _sentences(
         yield words["assumed"].format(assumption.ko if korean else assumption.en)
     if programme.not_modelled:
         yield words["not examined"].format("; ".join(programme.not_modelled))
-    yield words["basis"].format(programme.basis)
+    basis = programme.basis or ""
+    yield words["basis"].format(in_korean(basis, test.rules.book.acts) if korean else basis)
+
+
+_BASIS = re.compile(r"(?P<act>[^,;]+), Articles? (?P<articles>[^;]+?)(?P<guide>;.*)?")
+_ARTICLE = re.compile(r"(\d+)(?:-(\d+))?(?:\((\d+)\)(\d+)?)?")
+
+
+def in_korean(basis: str, acts: Mapping[str, str]) -> str:
+    """An act with its articles as Korean law cites them; as it is, where the act is not known."""
+    found = _BASIS.fullmatch(basis)
+    if found is None or found["act"] not in acts:
+        return basis
+    articles = _ARTICLE.sub(_article, found["articles"])
+    first, to, last = articles.partition(" to ")
+    articles = f"{first}부터 {last}까지" if to else articles.replace(" and ", ", ")
+    return f"「{acts[found['act']]}」 {articles}" + (" 및 관련 지침" if found["guide"] else "")
+
+
+def _article(found: re.Match[str]) -> str:
+    article, branch, paragraph, item = found.groups()
+    text = f"제{article}조" + (f"의{branch}" if branch else "")
+    return text + (f"제{paragraph}항" if paragraph else "") + (f"제{item}호" if item else "")
 
 
 def _margin(test: MeansTest, words: Mapping[str, str]) -> Iterator[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from schema.rules.assess import RESULTS, Result, means_test, verdict
 from schema.rules.facts import HouseholdFacts, Known, Member, NotKnown, adjusted, born
+from schema.rules.notice import in_korean
 from schema.rules.run import work_out
 from schema.rules.trace import trace
 from schema.rules.year import facts_behind, year_of
@@ -191,3 +192,26 @@ def test_a_programme_by_itself_comes_to_what_it_comes_to_among_all(seed: int) ->
         test = means_test(BOOK, code, narrowed, day(2026))
         assert test == replace(means_test(BOOK, code, facts, day(2026)), facts=narrowed)
         assert test.result is RESULTS[verdict(whole, programme, work_out(whole, facts))], code
+
+
+@pytest.mark.parametrize(
+    ("basis", "told"),
+    [
+        ("Medical Care Assistance Act, Article 3", "「의료급여법」 제3조"),
+        ("Medical Care Assistance Act, Articles 3 and 7", "「의료급여법」 제3조, 제7조"),
+        ("Energy Act, Articles 6 to 10", "「에너지법」 제6조부터 제10조까지"),
+        ("Energy Act, Article 16-2; guide of the programme", "「에너지법」 제16조의2 및 관련 지침"),
+        ("Housing Benefit Act, Article 23(1)3", "「주거급여법」 제23조제1항제3호"),
+        ("Some Act, Article 3", "Some Act, Article 3"),
+        ("Postal mother insurance, terms", "Postal mother insurance, terms"),
+    ],
+)
+def test_a_notice_in_korean_cites_the_law_in_korean(basis: str, told: str) -> None:
+    assert in_korean(basis, BOOK.acts) == told
+
+
+def test_most_rules_are_cited_in_korean() -> None:
+    ruled = [one for one in BOOK.programmes.values() if one.decidable]
+    english = [one.key for one in ruled if in_korean(one.basis or "", BOOK.acts) == one.basis]
+    assert "livelihood" not in english
+    assert len(english) <= 40
