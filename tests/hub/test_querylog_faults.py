@@ -368,7 +368,11 @@ async def test_a_clock_that_is_set_back_changes_no_order_and_is_told(tmp_path: P
     await Checkpoints(store.engine, SIGNER).grow()
     await store.close()
     report = await verify(address, TRUST)
-    assert (report.findings, report.notes) == ([], ["a clock went back by 86400 s at record 1"])
+    assert report.findings == []
+    assert report.notes == [
+        "a clock went back by 86400 s at record 1",
+        "2 operations have no OUTCOME yet: hubs are at them, or will settle them",
+    ]
 
 
 def torn(path: Path, cut: int) -> None:
