@@ -44,10 +44,6 @@ async def setting(
 async def _opened(source: Source, made: Adapter, stand_in: StandIn) -> AsyncIterator[Setting]:
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         found = Setting(source, made, stand_in.control, stand_in.about, client)
-        await found.fault("none")
-        await found.sent()
-        found.before = len(found.targets)
-        found.targets.clear()
         root = logging.getLogger()
         level = root.level
         root.addHandler(found.said)

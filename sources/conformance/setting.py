@@ -83,8 +83,6 @@ class Setting:
     said: Said = field(default_factory=Said)
     errors: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
-    before: int = 0
-    """The calls that the agency had heard before."""
 
     @property
     def subject(self) -> Subject:
@@ -165,8 +163,9 @@ class Setting:
 
     async def sent(self) -> list[Sent]:
         """The calls since this was asked last."""
-        after = self.before + len(self.targets)
-        response = await self.client.get(f"{self.control}/calls", params={"after": after})
+        response = await self.client.get(
+            f"{self.control}/calls", params={"after": len(self.targets)}
+        )
         found = [
             Sent(
                 tuple(entry["keys"]),

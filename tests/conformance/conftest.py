@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -14,20 +13,10 @@ from sources.conformance.checks import CHECKS
 from sources.conformance.run import Result, examine_all, setting
 from sources.declaration import Source
 from sources.reading import read_catalogue, with_finders
-from sources.standins import StandIn, Wanted, make_population, stand_ins
+from sources.standins import Wanted, make_population, stand_ins
 
 Examine = Callable[..., Awaitable[dict[str, Result]]]
 CATALOGUE = Path("sources/catalogue")
-EVERY_ADAPTER = {
-    "rest": "labour",
-    "graphql": "education",
-    "xroad": "courtRegistry",
-    "dci": "agriculture",
-    "soap": "corrections",
-    "sql": "childcare",
-    "file": "banks",
-    "rest, found by a key": "businessRegister",
-}
 
 
 @pytest.fixture(scope="session")
@@ -38,18 +27,6 @@ async def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.fixture(scope="session")
-async def standing(
-    people: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Mapping[str, StandIn]]:
-    """Stand-ins in one process for what is examined without a fault that stays."""
-    folder = tmp_path_factory.mktemp("standing")
-    async with stand_ins(
-        Wanted(["tax", *EVERY_ADAPTER.values()], CATALOGUE, people, folder)
-    ) as found:
-        yield found
-
-
 def declared(name: str, folder: Path = CATALOGUE) -> Source:
     together = with_finders(folder, [name])
     catalogue, faults = read_catalogue(folder, together, name, name)
@@ -58,16 +35,8 @@ def declared(name: str, folder: Path = CATALOGUE) -> Source:
 
 
 @pytest.fixture
-def examine(people: Path, standing: Mapping[str, StandIn], tmp_path: Path) -> Examine:
+def examine(people: Path, tmp_path: Path) -> Examine:
     """Examines a source with a stand-in that may be broken all along: results by check."""
-
-    @asynccontextmanager
-    async def standing_in(name: str, folder: Path, always: str) -> AsyncIterator[StandIn]:
-        if folder == CATALOGUE and always == "none":
-            yield standing[name]
-            return
-        async with stand_ins(Wanted([name], folder, people, tmp_path, always)) as found:
-            yield found[name]
 
     async def run(
         name: str = "tax",
@@ -79,9 +48,10 @@ def examine(people: Path, standing: Mapping[str, StandIn], tmp_path: Path) -> Ex
     ) -> dict[str, Result]:
         source = declared(name, folder)
         chosen = [one for one in CHECKS if not checks or one.name in checks]
+        wanted = Wanted([name], folder, people, tmp_path, always)
         async with (
-            standing_in(name, folder, always) as found,
-            setting(source, adapter or ADAPTERS[source.adapter], found) as examined,
+            stand_ins(wanted) as found,
+            setting(source, adapter or ADAPTERS[source.adapter], found[name]) as examined,
         ):
             return {one.check.name: one async for one in examine_all(examined, chosen)}
 
