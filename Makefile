@@ -11,7 +11,7 @@ NODE_MODULES := tests/node/node_modules/.installed
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
 
-.PHONY: help demo test check format bench catalogue lock graphiql chromium clean
+.PHONY: help demo test spark check format bench catalogue lock graphiql chromium clean
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -20,6 +20,8 @@ demo: $(VENV)/.demo ## Start the agencies, the hub and a sample query (PORT=, AR
 
 test: $(VENV)/.test $(NODE_MODULES) chromium ## Run every test
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(ARGS)
+
+spark: $(VENV)/.spark ## Install Spark, for the tests that run on it (needs Java 17 or newer)
 
 check: $(VENV)/.test ## Lint, types, import contracts, configuration
 	$(BIN)/ruff check .
@@ -41,6 +43,7 @@ catalogue: $(VENV)/.test ## Write docs/catalogue/ anew, from the declarations an
 lock: ## Renew the lock files (needs uv)
 	$(LOCK) --extra demo --group build -o requirements.lock pyproject.toml
 	$(LOCK) --extra demo --group build --extra soap --group test -c requirements.lock -o requirements-test.lock pyproject.toml
+	$(LOCK) --extra spark -c requirements-test.lock -o requirements-spark.lock pyproject.toml
 
 graphiql: $(VENV)/.test ## Rebuild the GraphiQL page, hub/console/assets/
 	cd hub/console/graphiql && "$(CURDIR)/$(BIN)/npm" ci --loglevel=error && "$(CURDIR)/$(BIN)/node" build.mjs
@@ -62,6 +65,11 @@ $(VENV)/.demo: requirements.lock pyproject.toml | $(BIN)/python
 $(VENV)/.test: requirements-test.lock $(VENV)/.demo
 	@echo "installing the locked test tools into $(VENV)" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock >&2
+	@touch $@
+
+$(VENV)/.spark: requirements-spark.lock $(VENV)/.test
+	@echo "installing Spark into $(VENV)" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-spark.lock >&2
 	@touch $@
 
 # Without them the tests that need Node or a browser are skipped and say so; .ci/run fails for that.

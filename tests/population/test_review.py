@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -174,3 +175,40 @@ def wait(reached: Callable[[], bool]) -> None:
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def spark() -> None:
+    """Skip where Spark cannot run, and say why; CI installs it wherever there is Java."""
+    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+        pytest.skip("there is no Java: Spark needs Java 17 or newer")
+    if importlib.util.find_spec("pyspark") is None:
+        pytest.skip("Spark is not installed: run `make spark`")
+
+
+def test_on_spark_the_same_is_found(caseload: Caseload, tmp_path: Path) -> None:
+    spark()
+    # A few rows are read sooner than code for them is compiled.
+    (tmp_path / "spark-defaults.conf").write_text(
+        "spark.sql.codegen.wholeStage false\n"
+        "spark.sql.codegen.factoryMode NO_CODEGEN\n"
+        "spark.driver.extraJavaOptions -XX:TieredStopAtLevel=1 -XX:+UseSerialGC\n"
+    )
+    environment = {
+        **caseload.environment,
+        "SPARK_CONF_DIR": str(tmp_path),
+        "HUB_LOG_STORE": f"sqlite+aiosqlite:///{tmp_path / 'log.db'}",
+    }
+    wanted = caseload.arguments(tmp_path / "reviews", "--engine", "spark", "--memory", "1GB")
+    done = subprocess.run(
+        [sys.executable, "-m", "hub.cli", *wanted],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["findings"] == caseload.found["findings"]
+    [whole] = (caseload.folder / "reviews").glob("*/findings")
+    for what in ("findings", "results"):
+        assert rows(Path(found["folder"]), what) == rows(whole.parent, what)
