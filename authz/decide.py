@@ -156,7 +156,8 @@ def decide(caller: Caller, purpose: Purpose, asked: Asked, today: datetime.date)
     derivable: dict[str, frozenset[str]] = {}
     for name, inputs in asked.derived.items():
         usable, refused = _decide_derived(purpose, name, inputs)
-        if usable:
+        # One that rests on nothing, as of a programme that there is not, is denied nothing.
+        if usable or not refused:
             derivable[name] = usable
         denied += refused
     assessing = frozenset(
