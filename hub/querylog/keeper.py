@@ -200,10 +200,12 @@ class Keeper:
         await asyncio.wait([self._task])
         try:
             async with asyncio.timeout(5):
+                # What is owed by a hub that leaves its row is settled by another.
+                await self._store.settle()
                 await self._checkpoints.grow()
                 async with self._store.engine.begin() as connection:
                     await connection.execute(sa.delete(RUN).where(RUN.c.id == self._store.run))
-        except (SQLAlchemyError, OSError, LogAltered, TimeoutError) as error:
+        except (SQLAlchemyError, OSError, LogAltered, LogUnavailable, TimeoutError) as error:
             _log.warning("the query log is not signed", extra={"error": type(error).__name__})
 
 
