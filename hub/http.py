@@ -103,6 +103,7 @@ class Endpoint:
         else:
             kind = said.get("content-type", "")
             parameters = await _body_parameters(request, kind, self.hub.limits.body_bytes)
+        _check_once(request)
         asked = _request(said, parameters, by_url=request.method == "GET")
         return await answer(self.hub, caller, asked, _encode)
 
@@ -127,6 +128,13 @@ def _headers(request: Request) -> dict[str, str]:
     """The headers by their names in small letters; of one that is sent twice, the first."""
     sent = reversed(request.scope["headers"])
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in sent}
+
+
+def _check_once(request: Request) -> None:
+    """Raise RequestRefused where one of the hub's own headers says two things."""
+    own = [name for name, _ in request.scope["headers"] if name.startswith(b"hub-")]
+    if len(own) > len(set(own)):
+        raise refused("BAD_REQUEST", "a header of the hub's (`Hub-…`) is sent twice")
 
 
 def presented(request: Request) -> Presented:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from tests.demo import Answer, Demo
@@ -331,6 +332,24 @@ def test_a_purpose_reaches_so_many_in_one_operation_and_no_more(demo: Demo) -> N
         case=None,
     )
     assert (answer.status, answer.codes) == (403, ["PURPOSE_LIMIT"])
+
+
+@pytest.mark.parametrize("name", ["Hub-Purpose", "Hub-Case", "Hub-Reason", "Hub-On-Denied"])
+def test_a_header_that_says_two_things_is_refused(demo: Demo, name: str) -> None:
+    """A proxy and the hub must not each believe another one."""
+    headers = [
+        ("Authorization", f"Bearer {demo.info['tokens']['caseworker']}"),
+        ("Hub-Purpose", "basic-livelihood.application"),
+        ("Hub-Case", demo.info["sample"]["case"]),
+        (name, "audit"),
+        (name, "subject-access"),
+    ]
+    body = {"query": "query($id: ID!) { recipient(id: $id) { id } }"}
+    body |= {"variables": {"id": demo.recipient}}  # type: ignore[dict-item]
+    answer = httpx.post(demo.info["graphql"], json=body, headers=headers, trust_env=False)
+    (error,) = answer.json()["errors"]
+    assert error["extensions"]["code"] == "BAD_REQUEST"
+    assert "sent twice" in error["message"]
 
 
 def test_agencies_are_asked_anew_under_a_purpose_that_lets_them_be(demo: Demo) -> None:
