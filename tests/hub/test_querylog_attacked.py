@@ -28,7 +28,7 @@ from tests.sources.postgres import running
 
 TRUST = Trust([LogKey(SIGNER.verifier)], sealing=Sealing(SEALING_KEY))
 LONG_AGO = "2020-01-01T00:00:00.000+00:00"
-LATER = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=30)
+LATER = datetime.datetime(2099, 1, 1, tzinfo=datetime.UTC)
 UNTIL = round(LATER.timestamp() * 1000)
 BATCH = uuid.UUID(int=7)
 CROWD = [b"".join(sorted(hashlib.sha256(bytes([n])).digest()[:16] for n in range(9)))]
