@@ -119,10 +119,9 @@ class AsksForMore(Wrapped):
 
 class AsksEachAlone(Wrapped):
     async def ask(self, question: Question) -> Reply:
-        found: dict[str, Record] = {}
-        for key in question.keys:
-            found |= (await self.good.ask(question._replace(keys=(key,)))).records
-        return Reply(found)
+        each = (self.good.ask(question._replace(keys=(key,))) for key in question.keys)
+        replies = await asyncio.gather(*each)
+        return Reply({key: one for reply in replies for key, one in reply.records.items()})
 
 
 class AsksAboutOneMore(Wrapped):

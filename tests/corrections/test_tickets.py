@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from authz.caller import Caller
-from hub.cache import Answers, Memory
+from hub.cache import Answers
 from hub.corrections.marks import Marks
 from hub.corrections.tickets import to_bring
 from hub.errors import RequestRefused
@@ -22,6 +22,7 @@ from hub.oversight.seal import Seal
 from hub.pipeline import answer
 from hub.querylog.record import Pseudonyms
 from hub.querylog.store import Store
+from hub.shelf import Memory
 from hub.trusted import Sent
 from tests.hub.memory import CALLER, CASE, CATALOGUE, Agency, World, encode, hub_over
 

@@ -49,7 +49,7 @@ def test_introspection_for_no_purpose_of_the_callers_shows_what_all_of_theirs_ma
     whole = shown(demo, "Recipient", purpose=purpose)
     assert {"income", "benefits"} <= whole
     assert shown(demo, "Query", purpose=purpose, person="policy") == {
-        *("sources", "purposes", "programmes", "access"),
+        *("sources", "purposes", "programmes", "access", "decisionTimes"),
         *("population", "populationItems", "populationJob", "savedQuestions"),
     }
     assert shown(demo, "Recipient", purpose=purpose, person="policy") == set()

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from hub.budget import Budgets
-from hub.cache import Answers, Memory
+from hub.cache import Answers
 from hub.gather import Gatherer
 from hub.querylog.store import Store
+from hub.shelf import Memory
 from sources.adapter import Question, Reply, SourceUnavailable
 from sources.terms import Budget
 from tests.hub.memory import CASE, CATALOGUE, Agency, World, hub_over
