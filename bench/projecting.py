@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import gc
 import statistics
 import sys
 import time
@@ -85,6 +86,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.projecting", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
+    gc.set_threshold(20_000, 50, 100)  # as `hub serve` has it
     queries = Path("bench/queries")
     questions = (
         Question("q1", BENCH, (queries / "hub-q1.graphql").read_text(), {"id": PEOPLE[0]}),

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
+from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
@@ -68,7 +69,7 @@ class Period(Enum):
     YEAR = "year"
 
 
-_PER_YEAR: Mapping[Period | None, int] = {Period.MONTH: 12, Period.YEAR: 1, None: 1}
+_PER_YEAR: Mapping[str | None, int] = {"month": 12, "year": 1, None: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Reported:
     @property
     def per_year(self) -> int:
         """The amount a year, exact; of a stock, the amount itself."""
-        return self.amount * _PER_YEAR[self.period]
+        return self.amount * _PER_YEAR[self.item.per]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,8 @@ class Combined:
     @property
     def amount(self) -> int:
         """What counts, in won for its period."""
-        return self.per_year // _PER_YEAR[self.period]
+        period = self.period
+        return self.per_year // _PER_YEAR[period and period.value]
 
     @property
     def per_year(self) -> int:
@@ -154,10 +156,10 @@ class Combined:
 
 
 def _sum(reports: Iterable[Reported]) -> int:
-    return sum(report.per_year for report in reports)
+    return sum([report.per_year for report in reports])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Parts:
     """What is known of one area (income or assets), and what is missing."""
 
@@ -165,6 +167,17 @@ class Parts:
     combined: tuple[Combined, ...]
     gaps: Mapping[str, tuple[Gap, ...]]
     known: Mapping[str, tuple[Item, ...]]
+
+    @cached_property
+    def _by_kind(self) -> Mapping[str, Sequence[Combined]]:
+        found: dict[str, list[Combined]] = {}
+        for part in self.combined:
+            found.setdefault(part.kind, []).append(part)
+        return found
+
+    def of_kind(self, kind: str) -> Sequence[Combined]:
+        """The components of a kind."""
+        return self._by_kind.get(kind, ())
 
     def release(self, kinds: Iterable[str]) -> None:
         """Remember that what is known of these kinds is released."""

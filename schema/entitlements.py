@@ -43,16 +43,17 @@ class Inquiry:
 
     def missing(self, found: ruling.Entitlement) -> list[MissingFact]:
         """What lacks to decide a programme; of many programmes the same facts do."""
-        this = id(found.lacking)
+        this, facts = id(found.lacking), self._facts
         if this not in self._lists:
-            self._lists[this] = [self._missing(entry) for entry in found.lacking]
+            self._lists[this] = [
+                facts.get(id(entry)) or self._missing(entry) for entry in found.lacking
+            ]
         return self._lists[this]
 
     def _missing(self, entry: Lacking) -> MissingFact:
-        this = id(entry)
-        if this not in self._facts:
-            [self._facts[this]] = missing_facts([entry], self.keys)
-        return self._facts[this]
+        [fact] = missing_facts([entry], self.keys)
+        self._facts[id(entry)] = fact
+        return fact
 
     def worth(self, code: str) -> Bounds | None:
         """What a programme is worth, from what that may be worked out from; it is released.

@@ -172,7 +172,7 @@ def _total(parts: Parts, prefix: str, kind: str) -> Fact:
     """The sum of a kind, of flows a year; where some is missing, at least what is known of it."""
     if not parts.person.view.catalogue.at(prefix + kind):
         return NotKnown()
-    found = [part for part in parts.combined if part.kind == kind]
+    found = parts.of_kind(kind)
     if gaps := parts.gaps.get(kind, ()):
         # What is reported more than once is left out: a report that is missing may say less.
         surely = (part.per_year for part in found if part.first.item.reports is None)
@@ -182,7 +182,7 @@ def _total(parts: Parts, prefix: str, kind: str) -> Fact:
         items = parts.person.view.catalogue.at(prefix + kind)
         return Absent(tuple(_origin(parts.person, item) for item in items))
     reports = [report for part in found for report in part.ranks[0]]
-    return Known(sum(part.per_year for part in found), _origins(reports))
+    return Known(sum([part.per_year for part in found]), _origins(reports))
 
 
 def _peek(person: Person, place: str, made: Callable[[Any], Value | None]) -> Fact:
@@ -252,7 +252,6 @@ def _dwellings(
     if not isinstance(total, Known):
         yield from (("home", total), ("buildings", total))
         return
-    buildings = [part for part in parts.combined if part.kind == BUILDING]
     try:
         there = _there(member, applicant, home)
     except Missing as error:
@@ -266,7 +265,6 @@ def _dwellings(
         yield "buildings", NotKnown(least=rest, most=int(total.value))
         return
     lived_in = sum(there)
-    assert buildings  # noqa: S101 - the total of none is absent
     yield "home", Known(lived_in, total.origins)
     yield "buildings", Known(int(total.value) - lived_in, total.origins)
 
@@ -304,7 +302,7 @@ def _vehicles(parts: Parts, dear: Input) -> Iterator[tuple[str, Fact]]:
     if not isinstance(total, Known):
         yield from (("vehicles", total), ("vehicles_as_general", total), ("dear_vehicles", total))
         return
-    each = [part.per_year for part in parts.combined if part.kind == VEHICLE]
+    each = [part.per_year for part in parts.of_kind(VEHICLE)]
     yield "vehicles", total
     none = total.value == 0
     general: Fact = Known(0, total.origins) if none else NotKnown(most=int(total.value))
@@ -322,13 +320,15 @@ def _sources(fact: Known) -> tuple[str, ...]:
 
 
 def _origin(person: Person, item: Item) -> Origin:
-    return Origin(item.source, (item.name,), person.answer(item).as_of)
+    return _from(item.source, item.name, person.answer(item).as_of)
 
 
 def _origins(reports: Sequence[Reported]) -> tuple[Origin, ...]:
-    return tuple(
-        dict.fromkeys(
-            Origin(report.item.source, (report.item.name,), report.answer.as_of)
-            for report in reports
-        )
-    )
+    told = {(report.item.source, report.item.name, report.answer.as_of): None for report in reports}
+    return tuple([_from(*each) for each in told])
+
+
+@lru_cache(maxsize=1000)
+def _from(source: str, item: str, as_of: datetime.date | None) -> Origin:
+    """An origin, the same for everybody of whom it was told on a day."""
+    return Origin(source, (item,), as_of)

@@ -166,7 +166,8 @@ class Keyed:
 
     def check(self, item: Item) -> None:
         """Raise NotKnown where the item may not be read."""
-        self.view.check(item, self.granted, self.derivation)
+        if item.name not in self.granted:
+            self.view.check(item, self.granted, self.derivation)
         if self.view.unmet:
             denial = self.view.unmet.get(self.key, {}).get(item.name)
             if denial is not None:

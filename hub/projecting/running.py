@@ -9,8 +9,10 @@ from typing import Any
 
 from graphql import (
     FieldNode,
+    GraphQLEnumType,
     GraphQLError,
     GraphQLLeafType,
+    GraphQLNamedType,
     Undefined,
     located_error,
 )
@@ -34,14 +36,14 @@ class Info:
 class Run:
     """One run of a projection: what it reads from, its arguments by field, and its errors.
 
-    `made` is what was made by a function of an object or a list, which is kept with it: no other
-    takes its identity.
+    `made` is by function what it made of an object or a list, which is kept with it: no other takes
+    its identity.
     """
 
     info: Info
     arguments: Sequence[Mapping[str, Any]]
     errors: list[GraphQLError] = field(default_factory=list)
-    made: dict[tuple[Any, int], tuple[Any, Any]] = field(default_factory=dict)
+    made: dict[Any, dict[int, tuple[Any, Any]]] = field(default_factory=dict)
 
     def null(self, error: Exception, nodes: Sequence[FieldNode], path: Path) -> None:
         """Note the error of a field that may be null; it is null then."""
@@ -116,13 +118,16 @@ def once(
     needed: bool,
 ) -> list[Any]:
     """Put a list of objects that show no item into the response, each object and list made once."""
-    known, whole = run.made, (make, id(values))
-    if whole in known:
-        found: list[Any] = known[whole][1]
+    known = run.made.get(make)
+    if known is None:
+        known = run.made[make] = {}
+    before = known.get(id(values))
+    if before is not None:
+        found: list[Any] = before[1]
         return found
     out: list[Any] = []
     for index, value in enumerate(listed(values)):
-        before = known.get((make, id(value)))
+        before = known.get(id(value))
         if before is not None:
             out.append(before[1])
             continue
@@ -136,9 +141,9 @@ def once(
             made = None
         out.append(made)
         if not run.errors:
-            known[make, id(value)] = (value, made)
+            known[id(value)] = (value, made)
     if not run.errors:
-        known[whole] = (values, out)
+        known[id(values)] = (values, out)
     return out
 
 
@@ -170,6 +175,15 @@ def listed(value: Any) -> Any:
     if type(value) is not list and not is_iterable(value):
         raise TypeError("the value of a list is none")
     return value
+
+
+def named_as_put(kind: GraphQLNamedType) -> type[Enum] | None:
+    """The class of an enum of which every member is put by its own name, or None."""
+    members: type[Enum] | None = getattr(kind, "wrapped_cls", None)
+    if not isinstance(kind, GraphQLEnumType) or members is None:
+        return None
+    named = all(kind.coerce_output_value(one) == one.name for one in members)
+    return members if named else None
 
 
 def coercion(kind: GraphQLLeafType, *, may_be_null: bool) -> Callable[[Any], Any]:

@@ -24,7 +24,7 @@ from graphql import (
 
 from hub.projecting.fields import Values, arguments_of
 from hub.projecting.leaves import Part, in_runs, part_of, put
-from hub.projecting.running import Leaf, coercion
+from hub.projecting.running import Leaf, coercion, named_as_put
 from hub.projecting.shape import NotCompiled, Selected
 from schema.build import HubSchema
 from schema.needs import Covered, ReadsItem, ReadsRows
@@ -111,8 +111,12 @@ class Writer:
             got = f"it.{part.source.attribute}"
         else:
             got = f"{self._bind(f'read_{part.name}', part.source.read)}(it)"
-        kind = get_named_type(part.field.type)
-        return put(kind.name, got, self._coercion(part.field.type))
+        kind, coercion = get_named_type(part.field.type), self._coercion(part.field.type)
+        members = named_as_put(kind)
+        if members is not None:
+            self.constants[f"{_checked(kind.name)}_members"] = members
+            return f"x._name_ if type(x := {got}) is {kind.name}_members else {coercion}(x)"
+        return put(kind.name, got, coercion)
 
     def _leaf(self, part: Part) -> Leaf:
         if not part.simple:

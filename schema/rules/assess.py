@@ -9,7 +9,7 @@ import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from schema.rules.book import Book, Programme, Step
 from schema.rules.bounds import add, both, subtract, within
@@ -36,8 +36,7 @@ RESULTS: Mapping[bool | None, Result] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Lacking:
+class Lacking(NamedTuple):
     """A fact that is not known and on which the result hangs; no `member`: of the household."""
 
     fact: str
@@ -255,27 +254,30 @@ class Inquiry:
 
     def _behind_step(self, name: str) -> Mapping[str, None]:
         """The facts not known, by name, that keep a step from being settled."""
-        if name not in self._behind:
-            found: dict[str, None] = {}
-            self._behind[name] = found
+        found = self._behind.get(name)
+        if found is None:
+            found = self._behind[name] = {}
             if not self._settled(name):
-                for below in self.rules.book.direct[name]:
-                    if below in self._inputs and self._of_fact(below):
-                        found[below] = None
-                    if below in self.rules.book.formulas:
+                for below, is_fact in self.rules.book.below[name]:
+                    if not is_fact:
                         found |= self._behind_step(below)
-        return self._behind[name]
+                    elif self._of_fact(below):
+                        found[below] = None
+        return found
 
     def _settled(self, name: str) -> bool:
-        if self.rules.book.steps[name].of == "household":
-            return self.values.exact or _point(self.values.household.get(name))
-        return self.values.exact or all(_point(row.get(name)) for row in self.values.members)
+        if self.values.exact:
+            return True
+        if name in self.values.household:
+            return _point(self.values.household[name])
+        return all(_point(row.get(name)) for row in self.values.members)
 
     def _of_fact(self, name: str) -> tuple[Lacking, ...]:
         """Of whom a fact is not known."""
-        if name not in self._of_facts:
-            self._of_facts[name] = tuple(self._not_known(name))
-        return self._of_facts[name]
+        found = self._of_facts.get(name)
+        if found is None:
+            found = self._of_facts[name] = tuple(self._not_known(name))
+        return found
 
     def _not_known(self, name: str) -> Iterator[Lacking]:
         entry, given = self._inputs[name], self.values.given

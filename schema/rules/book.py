@@ -230,6 +230,18 @@ class Book:
             for name, formula in self.formulas.items()
         }
 
+    @cached_property
+    def below(self) -> Mapping[str, tuple[tuple[str, bool], ...]]:
+        """The facts and steps that stand in the formula of each step, and which are facts."""
+        return {
+            name: tuple(
+                (below, below in self.inputs)
+                for below in direct
+                if below in self.inputs or below in self.formulas
+            )
+            for name, direct in self.direct.items()
+        }
+
     def reached(self, wanted: Iterable[str]) -> tuple[str, ...]:
         """The names that these steps rest on, themselves included, each after what it rests on."""
         order: dict[str, None] = {}

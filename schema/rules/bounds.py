@@ -121,7 +121,12 @@ def under(one: Amount, other: Amount) -> Truth:
 
 def within(one: Amount, other: Amount) -> Truth:
     """Whether the first is not above the second."""
-    return contrary(under(other, one))
+    (a, b), (c, d) = one, other
+    if b is not None and c is not None and b <= c:
+        return True
+    if a is not None and d is not None and a > d:
+        return False
+    return None
 
 
 def equal(one: Amount, other: Amount) -> Truth:
@@ -304,8 +309,10 @@ class _Bounds:
         return {
             "sum": f"{name} = add({name}, counted({where}, {part}, m__several))",
             "count": f"{name} = add({name}, counted({part}, (1, 1), m__several))",
-            "any": f"{name} = any_of({name}, {where}, {part}, m__several)",
-            "all": f"{name} = all_of({name}, {where}, {part}, m__several)",
+            "any": f"if (p := {part}) is not False and {name} is not True:"
+            f" {name} = any_of({name}, {where}, p, m__several)",
+            "all": f"if (p := {part}) is not True and {name} is not False:"
+            f" {name} = all_of({name}, {where}, p, m__several)",
             "applicant": f"{name} = {part} if m_applicant else {name}",
         }[over.how]
 

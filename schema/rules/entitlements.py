@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
+from typing import NamedTuple
 
 from schema.rules.assess import (
     Bounds,
@@ -51,8 +52,7 @@ class Comparison:
     met: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Entitlement:
+class Entitlement(NamedTuple):
     """What is to be said of one programme. `received` is None where receipts are not known.
 
     `worth` is in won a year, or once; None where no rule gives the amount. `ruled`: whether a rule
@@ -89,11 +89,12 @@ def entitlements(
     return tuple(sorted(found, key=_rank))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Offer:
     """A programme of the list in a year; `unruled` is what is said where no rule decides it.
 
-    `compared` are its measure and its threshold. `stands`: there is such a programme in the year.
+    `steps` are its conditions, `compared` its measure and its threshold. `stands`: there is such a
+    programme in the year.
     """
 
     code: str
@@ -101,6 +102,7 @@ class _Offer:
     programme: Programme
     ruled: bool
     unruled: Mapping[bool | None, Entitlement]
+    steps: tuple[Step, ...]
     compared: tuple[str, str] | None
     stands: bool
 
@@ -121,8 +123,9 @@ def _listed(rules: Year) -> tuple[_Offer, ...]:
             }
         ruled = entry.decidable and not any(name in rules.gaps for name in entry.needs)
         compared = (entry.measure, entry.threshold) if entry.measure and entry.threshold else None
+        steps = tuple(rules.book.steps[name] for name in entry.conditions)
         stands = standing(entry, rules.year)
-        found.append(_Offer(code, entry.key, entry, ruled, unruled, compared, stands))
+        found.append(_Offer(code, entry.key, entry, ruled, unruled, steps, compared, stands))
     return tuple(found)
 
 
@@ -132,10 +135,7 @@ class _Household:
     def __init__(self, rules: Year, facts: HouseholdFacts) -> None:
         self._values = work_out(rules, facts)
         self._inquiry = Inquiry(rules, facts, self._values)
-        met = self._values.household.get
-        self._conditions = {
-            name: Condition(name, step, met(name)) for name, step in _conditions(rules.book).items()
-        }
+        self._met = self._values.household.get
         self._comparisons: dict[tuple[str, str], Comparison | None] = {}
 
     def entitlement(self, offer: _Offer, received: bool | None) -> Entitlement:
@@ -143,34 +143,22 @@ class _Household:
         if offer.unruled:
             return offer.unruled[received]
         programme, compared = offer.programme, None
-        conditions = [self._conditions[name] for name in programme.conditions]
-        truths = [one.met for one in conditions]
+        truths = [self._met(name) for name in programme.conditions]
         if offer.compared:
             compared = self._comparison(*offer.compared)
             truths.append(compared.met if compared else None)
-        met = both(*truths) if offer.stands else False
+        said = _said(offer, tuple(truths))
         return Entitlement(
             code=offer.code,
             programme=programme,
-            likelihood=_LIKELIHOOD[met],
+            likelihood=said.likelihood,
             ruled=offer.ruled,
             comparison=compared,
-            conditions=tuple(conditions),
-            lacking=self._lacking(offer, truths) if met is None else (),
+            conditions=said.conditions,
+            lacking=self._inquiry.keeping_open(said.open) if said.open else (),
             received=received,
-            worth=_worth(programme, self._values, met),
+            worth=_worth(programme, self._values, said.met),
         )
-
-    def _lacking(self, offer: _Offer, truths: Sequence[bool | None]) -> tuple[Lacking, ...]:
-        """What keeps these conditions open, and the comparison after them."""
-        steps = [
-            name
-            for name, met in zip(offer.programme.conditions, truths, strict=False)
-            if met is None
-        ]
-        if offer.compared and truths[-1] is None:
-            steps += offer.compared
-        return self._inquiry.keeping_open(tuple(steps))
 
     def _comparison(self, measure: str, threshold: str) -> Comparison | None:
         if (measure, threshold) not in self._comparisons:
@@ -180,11 +168,30 @@ class _Household:
         return self._comparisons[measure, threshold]
 
 
-@lru_cache(maxsize=64)
-def _conditions(book: Book) -> Mapping[str, Step]:
-    """The steps that are conditions of programmes."""
-    names = (name for entry in book.programmes.values() for name in entry.conditions)
-    return {name: book.steps[name] for name in names}
+class _Said(NamedTuple):
+    """What follows from the conditions of a programme, and the steps that leave it open."""
+
+    met: bool | None
+    likelihood: Likelihood
+    conditions: tuple[Condition, ...]
+    open: tuple[str, ...]
+
+
+@lru_cache(maxsize=10_000)
+def _said(offer: _Offer, truths: tuple[bool | None, ...]) -> _Said:
+    """What is said where these are the truths of the conditions, and of the comparison after."""
+    names = offer.programme.conditions
+    met = both(*truths) if offer.stands else False
+    steps = tuple(name for name, truth in zip(names, truths, strict=False) if truth is None)
+    if offer.compared and truths[-1] is None:
+        steps += offer.compared
+    conditions = zip(names, offer.steps, truths, strict=False)
+    return _Said(
+        met=met,
+        likelihood=_LIKELIHOOD[met],
+        conditions=tuple(Condition(*each) for each in conditions),
+        open=steps if met is None else (),
+    )
 
 
 def _worth(programme: Programme, values: Values, met: bool | None) -> Bounds | None:
