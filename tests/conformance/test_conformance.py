@@ -120,8 +120,13 @@ class AsksForMore(Wrapped):
 class AsksEachAlone(Wrapped):
     async def ask(self, question: Question) -> Reply:
         each = (self.good.ask(question._replace(keys=(key,))) for key in question.keys)
-        replies = await asyncio.gather(*each)
-        return Reply({key: one for reply in replies for key, one in reply.records.items()})
+        replies = await asyncio.gather(*each, return_exceptions=True)
+        found: dict[str, Record] = {}
+        for reply in replies:
+            if isinstance(reply, BaseException):
+                raise reply
+            found |= reply.records
+        return Reply(found)
 
 
 class AsksAboutOneMore(Wrapped):
