@@ -1,5 +1,5 @@
 # The one list of commands. CI calls these, so there is one meaning of green.
-PYTHON ?= python3
+PYTHON ?= $(shell .ci/pick-python)
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
@@ -52,9 +52,12 @@ clean: ## Remove what make made
 	rm -rf $(VENV) .demo tests/node/node_modules hub/console/graphiql/node_modules
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@$(PYTHON) -m venv $(VENV) >&2
+	@python="$(PYTHON)" && if [ "$$python" ] && \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+		echo "making $(VENV) with $$python" >&2; "$$python" -m venv $(VENV) >&2; \
+	else \
+		echo "Python 3.11 or newer with venv is needed: set PYTHON=/path/to/python3.11" >&2; exit 2; \
+	fi
 
 $(VENV)/.demo: requirements.lock pyproject.toml | $(BIN)/python
 	@echo "installing the locked dependencies into $(VENV)" >&2
