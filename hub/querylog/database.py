@@ -59,12 +59,12 @@ def reading(address: str) -> sa.URL:
     return url.set(database=f"file:{url.database}").update_query_dict({"mode": "ro", "uri": "true"})
 
 
-async def check_database(connection: AsyncConnection) -> tuple[list[Finding], list[str]]:
+def check_database(connection: sa.Connection) -> tuple[list[Finding], list[str]]:
     """What is wrong with the database itself, and what could not be checked of it."""
     if connection.dialect.name == "sqlite":
-        return [*await _sqlite_pages(connection), *await _sqlite_shape(connection)], []
-    findings, notes = await _postgresql_indexes(connection)
-    return [*findings, *await _postgresql_shape(connection)], notes
+        return [*_sqlite_pages(connection), *_sqlite_shape(connection)], []
+    findings, notes = _postgresql_indexes(connection)
+    return [*findings, *_postgresql_shape(connection)], notes
 
 
 async def mistyped(connection: AsyncConnection) -> list[Finding]:
@@ -85,8 +85,8 @@ def _of_another_type(column: sa.Column[Any]) -> str:
     return f'typeof("{column.name}") NOT IN ({", ".join(map(repr, types))})'
 
 
-async def _sqlite_pages(connection: AsyncConnection) -> list[Finding]:
-    lines = (await connection.exec_driver_sql("PRAGMA integrity_check(100)")).scalars()
+def _sqlite_pages(connection: sa.Connection) -> list[Finding]:
+    lines = connection.exec_driver_sql("PRAGMA integrity_check(100)").scalars()
     return [
         Finding("file", -1, "altered", str(line).replace("\n", "; "))
         for line in lines
@@ -94,18 +94,18 @@ async def _sqlite_pages(connection: AsyncConnection) -> list[Finding]:
     ]
 
 
-async def _sqlite_shape(connection: AsyncConnection) -> list[Finding]:
+def _sqlite_shape(connection: sa.Connection) -> list[Finding]:
     query = sa.text("SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')")
-    return [_not_ours(kind, name) for kind, name in await connection.execute(query)]
+    return [_not_ours(kind, name) for kind, name in connection.execute(query)]
 
 
 def _not_ours(kind: str, name: str) -> Finding:
     return Finding(f"{kind} {name}", -1, "altered", "no hub made it")
 
 
-async def _postgresql_indexes(connection: AsyncConnection) -> tuple[list[Finding], list[str]]:
+def _postgresql_indexes(connection: sa.Connection) -> tuple[list[Finding], list[str]]:
     there = "SELECT 1 FROM pg_extension WHERE extname = 'amcheck'"
-    if not await connection.scalar(sa.text(there)):
+    if not connection.scalar(sa.text(there)):
         return [], [
             "the trees of PostgreSQL's indexes were not checked: `CREATE EXTENSION amcheck`"
         ]
@@ -115,11 +115,11 @@ async def _postgresql_indexes(connection: AsyncConnection) -> tuple[list[Finding
         "WHERE c.relname = ANY(:names) AND c.relnamespace = current_schema()::regnamespace"
     )
     found = []
-    for (name,) in (await connection.execute(query, {"names": _names()})).all():
+    for (name,) in connection.execute(query, {"names": _names()}).all():
         try:
-            async with connection.begin_nested():
+            with connection.begin_nested():
                 check = sa.text("SELECT bt_index_check(CAST(:name AS regclass), true)")
-                await connection.execute(check, {"name": name})
+                connection.execute(check, {"name": name})
         except DBAPIError as error:
             what = str(error.orig).partition(":")[2].strip()
             found.append(Finding(f"index {name}", -1, "altered", what))
@@ -139,8 +139,8 @@ SELECT 'trigger', tgname FROM pg_trigger JOIN ours ON tgrelid = ours.oid WHERE N
 """
 
 
-async def _postgresql_shape(connection: AsyncConnection) -> list[Finding]:
-    rows = await connection.execute(sa.text(_SHAPE), {"names": _names()})
+def _postgresql_shape(connection: sa.Connection) -> list[Finding]:
+    rows = connection.execute(sa.text(_SHAPE), {"names": _names()})
     return [_not_ours(kind, name) for kind, name in rows]
 
 

@@ -21,7 +21,7 @@ from hub.querylog.sealing import NotOpened, unseal
 from hub.querylog.told import Told
 from hub.querylog.tree import WIDTH, split
 
-Row = Sequence[Any]
+Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +108,10 @@ class Checking:
         self, found: Checked, leaves: Mapping[int, tuple[bytes, int]], rows: Range
     ) -> None:
         sealed = {row[0]: row[1] for row in rows.sealed}
-        records = {row[0]: tuple(row[1:]) for row in rows.records}
+        records = {row[0]: row[1:] for row in rows.records}
         about: dict[int, list[Row]] = {}
         for row in rows.about:
-            about.setdefault(row[0], []).append(tuple(row[1:]))
+            about.setdefault(row[0], []).append(row[1:])
         for place, (content, key) in leaves.items():
             index = (records.pop(place, None), about.pop(place, []))
             if key in self._known.destroyed:

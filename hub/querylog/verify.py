@@ -141,13 +141,14 @@ class _Verification:
 
     async def run(self) -> Report:
         report, connection = self.report, self.connection
-        self.found(*await check_database(connection))
         if wrong := await mistyped(connection):
             self.found(wrong, ["nothing else was checked: what stands there cannot be compared"])
+            self.found(*await connection.run_sync(check_database))
             return report
         size = await self._size()
         known = await self._known()
         with several(self.division.processes(size), self.source, known) as processes:
+            database = None if processes is None else processes.soon(check_database)
             await self._read_signed(processes, size)
             trees = await self._start(size)
             signed = max(self.heads, default=0)
@@ -159,6 +160,7 @@ class _Verification:
                 hashes.extend(beginnings(each.hashes))
                 done = each.start + len(each.hashes) // 32
                 self.progress(done - report.start, size - report.start)
+            self.found(*await (database or connection.run_sync(check_database)))
         report.records = size - report.start
         if signed:
             await self._check_tiles(trees, self.heads[signed])

@@ -10,12 +10,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from hub.querylog.checkpoint import Checkpoints, LogKey
 from hub.querylog.finding import Finding
 from hub.querylog.note import Signer
+from hub.querylog.ranges import Changed, Source, checked, several
+from hub.querylog.records import Known
 from hub.querylog.sealing import Sealing
 from hub.querylog.store import Store
 from hub.querylog.verify import Division, Report, Trust, Unreadable, verify
@@ -188,6 +192,7 @@ def test_in_several_processes_the_same_is_found(copy: Path) -> None:
         "DELETE FROM index_about WHERE idx = 601",
         "DELETE FROM tile WHERE level = 0 AND number = 2",
         "UPDATE checkpoint SET note = replace(note, '400', '401') WHERE size = 400",
+        "CREATE TRIGGER theirs AFTER INSERT ON leaf BEGIN DELETE FROM details; END",
     )
     told: list[tuple[int, int]] = []
     report = asyncio.run(
@@ -201,6 +206,21 @@ def test_in_several_processes_the_same_is_found(copy: Path) -> None:
     assert [str(found) for found in report.findings] == findings
     assert {found.place for found in report.findings} == {-1, 300, 301, 400, 511, 601}
     assert told == [(256, 800), (512, 800), (768, 800), (800, 800)]
+
+
+async def test_a_process_that_sees_other_details_destroyed_is_believed_in_nothing(
+    copy: Path,
+) -> None:
+    address = sa.make_url(f"sqlite+aiosqlite:///{copy}")
+    known, engine = Known({}, frozenset({1}), {}), create_async_engine(address)
+    try:
+        async with engine.connect() as connection:
+            with several(1, Source(address, None), known) as processes:
+                read = checked(connection, processes, known, range(0, 800, 256), 800)
+                with pytest.raises(Changed, match="details were destroyed meanwhile"):
+                    await anext(read)
+    finally:
+        await engine.dispose()
 
 
 def test_records_that_changed_places_are_found(copy: Path) -> None:
