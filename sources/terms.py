@@ -5,6 +5,7 @@ They stand in `[source]` of a declaration and hold for every adapter alike; the 
 
 from __future__ import annotations
 
+import datetime
 import re
 from typing import Annotated, Any, Self
 
@@ -29,6 +30,25 @@ def _seconds(value: Any) -> float:
 
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 """A duration as declarations write it, in seconds."""
+
+
+def _hours(value: Any) -> Any:
+    match = re.fullmatch(r"(\d\d:\d\d)-(\d\d:\d\d)", str(value))
+    if match is None or match[1] == match[2]:
+        raise ValueError(f"`{value}` are no hours; write them like `20:00-07:00`")
+    return tuple(datetime.time.fromisoformat(hour) for hour in match.groups())
+
+
+Hours = Annotated[tuple[datetime.time, datetime.time], BeforeValidator(_hours)]
+"""From one time of day in Korea up to another, which may be of the next day."""
+
+
+def within(hours: Hours | None, at: datetime.time) -> bool:
+    """Whether a time of day is one of these hours; without any, every one is."""
+    if hours is None:
+        return True
+    first, last = hours
+    return first <= at < last if first < last else at >= first or at < last
 
 
 class Budget(Strict):
@@ -90,10 +110,12 @@ class Terms(Strict):
 
     Another question for the same is answered from memory while an answer is younger than
     `fresh`; while the source is down, by one younger than `stale`, labelled so with its age.
+    Reviews of whole caseloads ask it within the hours `reviews` only.
     """
 
     fresh: Seconds | None = None
     stale: Seconds | None = None
+    reviews: Hours | None = None
     budget: Budget = Budget()
     retry: Retry = Retry()
     hedge: Hedge = Hedge()

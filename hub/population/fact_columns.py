@@ -12,6 +12,8 @@ from sources.declaration import Item
 
 HOUSEHOLD, HEAD, RESIDENCE = "household", "head", "residence"
 """Columns: whose household it is, the relation to its head, the district lived in."""
+TOLD = "told__"
+"""A column of what was asked live: whether the agency told of a person."""
 Column = Callable[[Any], Any]
 """A column of a table, made from it."""
 
@@ -143,3 +145,18 @@ def of_household(book: Book, names: Sequence[str], residence: Any) -> dict[str, 
         cases = [(residence.startswith(prefix), entry.prefixes[prefix]) for prefix in prefixes]
         found[name] = ibis.cases(*cases)
     return found
+
+
+def where_told(told: Sequence[str], known: Column | None, without: Column | None) -> Column:
+    """One column of whoever all of these agencies told of, another of whoever they did not."""
+
+    def column(whole: Any) -> Any:
+        import ibis  # noqa: PLC0415 - as above
+
+        one, other = (None if each is None else each(whole) for each in (known, without))
+        if one is None and other is None:
+            return None
+        every = reduce(lambda a, b: a & b, (whole[name].fill_null(False) for name in told))
+        return ibis.ifelse(every, one, other)
+
+    return column

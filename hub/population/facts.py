@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
@@ -18,6 +18,7 @@ from hub.population.fact_columns import (
     HEAD,
     HOUSEHOLD,
     RESIDENCE,
+    TOLD,
     Column,
     as_fact,
     counts,
@@ -27,6 +28,7 @@ from hub.population.fact_columns import (
     summed,
     typed,
     unknown,
+    where_told,
 )
 from schema.household_facts import (
     AREAS,
@@ -74,6 +76,13 @@ class _Read:
         self.columns.setdefault((item.source, part), {})[name] = made
         return name
 
+    def told(self, source: str) -> str:
+        """Have a column of whether a source that was asked told of a person."""
+        self.columns.setdefault((source, PEOPLE), {})[name := TOLD + source] = lambda rows: rows[
+            TOLD
+        ]
+        return name
+
     def joined(self, people: Any) -> Any:
         """The people with every column read."""
         lived_in = people.select(people[KEY].name("owner"), RESIDENCE)
@@ -93,7 +102,10 @@ class _Read:
 
 @dataclass(frozen=True)
 class Facts:
-    """Makes the table of everyone's facts; `names` are the inputs that the rules rest on."""
+    """Makes the table of everyone's facts; `names` are the inputs that the rules rest on.
+
+    `asked` are the sources among the deliveries that were asked live, and about some people only.
+    """
 
     backend: Any
     catalogue: Catalogue
@@ -101,6 +113,7 @@ class Facts:
     book: Book
     names: tuple[str, ...]
     day: datetime.date
+    asked: frozenset[str] = frozenset()
 
     def items(self) -> tuple[Item, ...]:
         """Every item that is read for them, or would be, were it delivered."""
@@ -119,6 +132,21 @@ class Facts:
     def people(self, more: Mapping[str, str]) -> Any:
         """Everyone in the register of identity with their facts, and further columns by place."""
         read = _Read(self.backend, self.deliveries)
+        columns = self._facts(read)
+        if self.asked:
+            delivered = {
+                name: one for name, one in self.deliveries.items() if name not in self.asked
+            }
+            without = self._facts(replace(read, deliveries=delivered))
+            columns = self._where_told(read, columns, without)
+        for name, place in more.items():
+            columns[name] = self._dated(read, place)
+        columns[PROTECTED] = self._protected(read)
+        whole = read.joined(self.register())
+        made = {name: column(whole) for name, column in columns.items()}
+        return whole.select(KEY, HOUSEHOLD, HEAD, RESIDENCE, **typed(made))
+
+    def _facts(self, read: _Read) -> dict[str, Column]:
         columns: dict[str, Column] = {}
         for name in self.names:
             entry = self.book.inputs[name]
@@ -128,14 +156,23 @@ class Facts:
             columns |= self._vehicles(read)
         if set(_DWELLINGS) & set(self.names):
             columns |= self._dwellings(read)
-        for name, place in more.items():
-            columns[name] = self._dated(read, place)
-        columns[PROTECTED] = self._protected(read)
-        whole = read.joined(self._register())
-        made = {name: column(whole) for name, column in columns.items()}
-        return whole.select(KEY, HOUSEHOLD, HEAD, RESIDENCE, **typed(made))
+        return columns
 
-    def _register(self) -> Any:
+    def _where_told(
+        self, read: _Read, known: Mapping[str, Column], without: Mapping[str, Column]
+    ) -> dict[str, Column]:
+        """Each fact of whoever was told of, and what is known without that of whoever was not."""
+        found = {}
+        for name in dict.fromkeys((*known, *without)):
+            fact = name.removesuffix("_least").removesuffix("_most")
+            items = [item for at in self.book.inputs[fact].places for item in self.catalogue.at(at)]
+            sources = dict.fromkeys(item.source for item in items if item.source in self.asked)
+            told = [read.told(source) for source in sources]
+            one, other = known.get(name), without.get(name)
+            found[name] = known[name] if not told else where_told(told, one, other)
+        return found
+
+    def register(self) -> Any:
         """Everyone registered: a household of their own where the register knows of none."""
         found = [
             next(iter(self.catalogue.at(place))) for place in (_HOUSEHOLD_ID, RELATION, DISTRICT)

@@ -29,8 +29,8 @@ from hub.querylog.store import Store
 from hub.querylog.tables import INDEX_RECORD
 from hub.reading.account import EVERYONE
 
-REVIEW, BATCH = "REVIEW", "REVIEW_BATCH"
-"""The kinds of the records: of a review begun, and of each batch."""
+REVIEW, ASKING, BATCH = "REVIEW", "REVIEW_ASKING", "REVIEW_BATCH"
+"""The kinds of the records: of a review begun, of each batch to be asked about, of each tested."""
 _BLOCK = 64
 
 
@@ -49,26 +49,30 @@ class QueryLog:
         """Make it durable what will be read, and why, before it is. Raises LogUnavailable."""
         self.runner.run(self._once(REVIEW, operation, facts))
 
+    def asking(self, operation: uuid.UUID, facts: Mapping[str, Any], people: Path) -> None:
+        """Make it durable, once, whom agencies will be asked about. Raises LogUnavailable."""
+        self.runner.run(self._crowd(ASKING, operation, facts, people))
+
     def batch(self, operation: uuid.UUID, facts: Mapping[str, Any], people: Path) -> None:
         """Make it durable, once, whom a batch is about. Raises LogUnavailable."""
-        self.runner.run(self._batch(operation, facts, people))
+        derived = dict.fromkeys(("meansTest.result", "duplicateReceipts"), EVERYONE)
+        facts = {**facts, "outcome": "answered", "derived": derived}
+        self.runner.run(self._crowd(BATCH, operation, facts, people))
 
-    async def _batch(self, operation: uuid.UUID, facts: Mapping[str, Any], people: Path) -> None:
+    async def _crowd(
+        self, kind: str, operation: uuid.UUID, facts: Mapping[str, Any], people: Path
+    ) -> None:
         if await self._written(operation):
             return
         pseudonyms = pseudonyms_of(people, self.keys.pseudonym)
         chunks = list(crowd.chunks_of(pseudonyms))
         await crowd.keep(self.store.engine, operation.bytes, chunks)
         about = {
-            "crowd": {
-                "people": len(pseudonyms) // 16,
-                "chunk": crowd.CHUNK,
-                "root": crowd.commitment_to(chunks),
-            },
-            "outcome": "answered",
-            "derived": dict.fromkeys(("meansTest.result", "duplicateReceipts"), EVERYONE),
+            "people": len(pseudonyms) // 16,
+            "chunk": crowd.CHUNK,
+            "root": crowd.commitment_to(chunks),
         }
-        await self._once(BATCH, operation, {**facts, **about})
+        await self._once(kind, operation, {**facts, "crowd": about})
 
     async def _once(self, kind: str, operation: uuid.UUID, facts: Mapping[str, Any]) -> None:
         if await self._written(operation):
@@ -78,7 +82,7 @@ class QueryLog:
             "operation": str(operation),
             "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
             "hub": self.store.run,
-            "person": f"operator:{getpass.getuser()}",
+            "person": operator(),
             "purpose": self.purpose.code,
             "legalBasis": self.purpose.legal_basis.text,
             "reason": self.reason,
@@ -91,6 +95,11 @@ class QueryLog:
         query = sa.select(INDEX_RECORD.c.idx).where(INDEX_RECORD.c.operation == operation.bytes)
         async with self.store.engine.connect() as connection:
             return (await connection.execute(query)).first() is not None
+
+
+def operator() -> str:
+    """Who runs this, as the query log and the agencies are told."""
+    return f"operator:{getpass.getuser()}"
 
 
 @contextlib.contextmanager

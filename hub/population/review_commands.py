@@ -18,18 +18,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 
 from hub import tables
-from hub.app import read_plans
+from hub.app import Plans, read_plans
+from hub.budget import Budgets
 from hub.config import Settings, read_settings
+from hub.gather import Gatherer
 from hub.population import quality
 from hub.population.examining import examine
-from hub.population.log import opened
+from hub.population.log import QueryLog, opened, operator
 from hub.population.review_demo import run_demo
 from hub.population.review_engine import DuckDB, Engine
 from hub.population.reviewed import NotReviewable
 from hub.population.run import Done, review
-from hub.population.wanted import PURPOSE, Place, Progress, Refused, Wanted
+from hub.population.wanted import PURPOSE, Agencies, NotYet, Place, Progress, Refused, Wanted
 from hub.querylog.store import LogUnavailable
 from schema.working_days import today
+from sources.fault import FaultyConfiguration
 
 
 def run_review_run(options: argparse.Namespace) -> int:
@@ -51,6 +54,10 @@ def run_review_run(options: argparse.Namespace) -> int:
     try:
         with _place(settings, options, wanted.folder) as place, _bars() as progress:
             done = review(place, wanted, progress)
+    except NotYet as error:
+        print(error, file=sys.stderr)
+        print(f"run it again later, with `--as-of {wanted.day}`: it goes on", file=sys.stderr)
+        return 3
     except (Refused, NotReviewable, LogUnavailable) as error:
         _show_quality(getattr(error, "reports", ()), sys.stderr)
         print(error, file=sys.stderr)
@@ -65,6 +72,7 @@ def run_review_quality(options: argparse.Namespace) -> int:
     folder = options.folder or settings.reviews.folder
     wanted = Wanted((), options.day or today(), folder.resolve())
     options.engine, options.memory, options.reason = "duckdb", "3GB", "quality of deliveries"
+    options.live = False
     try:
         with _place(settings, options, wanted.folder) as place:
             reports, reasons = examine(place, wanted)
@@ -86,7 +94,32 @@ def _place(settings: Settings, options: argparse.Namespace, folder: Path) -> Ite
         raise Refused([f"the register has no purpose `{PURPOSE}`: reviews are made for it"])
     engine = _engine(options, folder)
     with opened(settings, purpose, plans.register.version, options.reason) as log:
-        yield Place(plans.catalogue, plans.book, purpose, plans.register.version, engine, log)
+        place = Place(plans.catalogue, plans.book, purpose, plans.register.version, engine, log)
+        if not options.live:
+            yield place
+            return
+        agencies = log.runner.run(_agencies(plans, log))
+        try:
+            yield dataclasses.replace(place, agencies=agencies)
+        finally:
+            log.runner.run(agencies.gatherer.close())
+
+
+async def _agencies(plans: Plans, log: QueryLog) -> Agencies:
+    """The agencies that deliver nothing in bulk, ready to be asked. Raises FaultyConfiguration."""
+    catalogue = plans.catalogue
+    sources = {
+        name: source
+        for name, source in catalogue.sources.items()
+        if source.bulk is None and source.found_by is None
+    }
+    kinds = {name: plans.adapters[source.adapter] for name, source in sources.items()}
+    faults = [fault for name, source in sources.items() for fault in kinds[name].check(source)]
+    if faults:
+        raise FaultyConfiguration(faults)
+    adapters = {name: kinds[name](source) for name, source in sources.items()}
+    gatherer = Gatherer(catalogue, adapters, Budgets(log.store.engine))
+    return Agencies(frozenset(sources), gatherer, log.runner, operator())
 
 
 def _engine(options: argparse.Namespace, folder: Path) -> Engine:
@@ -130,6 +163,7 @@ def _show(done: Done, options: argparse.Namespace, seconds: float) -> None:
             "peak_mb": peak_megabytes(),
             "people": done.people,
             "findings": done.findings,
+            "asked": done.asked,
             "folder": str(done.folder),
             "not_told": list(done.not_told),
         }
@@ -138,6 +172,9 @@ def _show(done: Done, options: argparse.Namespace, seconds: float) -> None:
     _show_quality(done.reports, sys.stdout)
     rows = [(kind, f"{count:,}") for kind, count in sorted(done.findings.items())]
     tables.show(f"{done.reviewed:,} recipients reviewed", ("Finding", "People"), rows)
+    asked = [(name, f"{one['people']:,}", f"{one['told']:,}") for name, one in done.asked.items()]
+    if asked:
+        tables.show("Agencies asked", ("Source", "People", "Told"), asked)
     for name in done.not_told:
         print(f"not told by any delivery: {name}", file=sys.stderr)
     print(f"findings and results: {done.folder}")

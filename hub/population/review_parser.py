@@ -18,7 +18,8 @@ def add(commands: Any, config: Path) -> None:
     running = actions.add_parser(
         "run",
         help="test every recipient of programmes again, on the agencies' bulk deliveries",
-        description="Exit code 0: done, whatever was found; 1: refused or failed; 2: wrong use. "
+        description="Exit code 0: done, whatever was found; 1: refused or failed; 2: wrong use; "
+        "3: agencies have still to be asked. "
         "Run it again after it was stopped, and it goes on where it was.",
     )
     running.add_argument(
@@ -30,6 +31,11 @@ def add(commands: Any, config: Path) -> None:
         type=datetime.date.fromisoformat,
         metavar="DAY",
         help="the day of the tests (today)",
+    )
+    running.add_argument(
+        "--live",
+        action="store_true",
+        help="ask the agencies that deliver nothing in bulk about recipients and their households",
     )
     running.add_argument("--reason", default="", help="why, for the query log")
     running.add_argument("--folder", type=Path, help="where reviews are kept (the setting)")

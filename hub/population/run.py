@@ -14,11 +14,29 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from hub.population import quality
+from hub.population.asking import (
+    ASKED,
+    WHOM,
+    Asked,
+    ask,
+    asked_of,
+    divide,
+    items_asked,
+    told_by,
+    whom,
+)
 from hub.population.batches import do_batch, lay_out, prepared, write_json
 from hub.population.deliveries import Delivery
-from hub.population.examining import deliveries_of, examined, items_allowed, month_of
+from hub.population.examining import (
+    deliveries_of,
+    examined,
+    items_allowed,
+    month_of,
+    receipts_of,
+)
 from hub.population.facts import Facts
 from hub.population.reviewed import NotReviewable, Reviewed
 from hub.population.wanted import PURPOSE, Place, Progress, Refused, Wanted
@@ -32,18 +50,22 @@ _CALLED = uuid.UUID("8d6f4d1e-63c1-4f7c-9f8e-2c1f0f3f6f10")
 
 @dataclass(frozen=True)
 class Done:
-    """A finished review: where it is, how many recipients it reviewed, findings by kind."""
+    """A finished review: where it is, how many recipients it reviewed, findings by kind.
+
+    `asked` has, of each agency asked live, of how many `people` it answered and `told`.
+    """
 
     folder: Path
     reviewed: int
     people: int
     findings: Mapping[str, int]
     not_told: tuple[str, ...]
+    asked: Mapping[str, Mapping[str, int]]
     reports: tuple[quality.Report, ...]
 
 
 def review(place: Place, wanted: Wanted, progress: Progress) -> Done:
-    """Make a review, or go on with it. Raises Refused, NotReviewable, LogUnavailable."""
+    """Make a review, or go on with it. Raises Refused, NotReviewable, NotYet, LogUnavailable."""
     progress.stage("looking for deliveries")
     deliveries, lacking = deliveries_of(place, wanted)
     if lacking:
@@ -58,13 +80,20 @@ def review(place: Place, wanted: Wanted, progress: Progress) -> Done:
     if reasons:
         raise Refused(reasons, reports)
     reviewed = replace(reviewed, month=month_of(place, deliveries, reviewed, wanted.day))
-    identity = _identity(place, reviewed, reports)
+    identity = _identity(place, reviewed, items, reports)
     folder = wanted.folder / identity[:16]
     if (folder / "done.json").exists():
         return _done(folder, reports)
     folder.mkdir(parents=True, exist_ok=True)
     called = uuid.uuid5(_CALLED, identity)
     _begin(place, reviewed, items, reports, called, folder)
+    asked = asked_of(place, items, folder, wanted.day)
+    if asked and not (folder / "laid-out.json").exists():
+        people = whom(facts, receipts_of(place, deliveries), reviewed)
+        divide(place, people, folder, wanted.batches)
+        ask(place, asked, folder, called, progress)
+    deliveries |= {name: one.answers for name, one in asked.items()}
+    facts = replace(facts, deliveries=deliveries, asked=frozenset(asked))
     batches = wanted.batches or max(1, -(-reports[0].parts[""].rows // _PER_BATCH))
     batches = lay_out(place, facts, deliveries, folder, batches, progress)
     work = prepared(place.engine, reviewed, folder)
@@ -73,7 +102,7 @@ def review(place: Place, wanted: Wanted, progress: Progress) -> Done:
         if not (folder / "findings" / f"{number:04}.parquet").exists():
             do_batch(place, work, folder, number, called)
     progress.batch(batches, batches)
-    _finish(place, deliveries, items, folder)
+    _finish(place, deliveries, items, asked, folder)
     return _done(folder, reports)
 
 
@@ -87,14 +116,19 @@ def _reviewed(place: Place, wanted: Wanted) -> Reviewed:
     return reviewed
 
 
-def _identity(place: Place, reviewed: Reviewed, reports: Sequence[quality.Report]) -> str:
-    about = {
+def _identity(
+    place: Place, reviewed: Reviewed, items: Sequence[Item], reports: Sequence[quality.Report]
+) -> str:
+    about: dict[str, Any] = {
         "programmes": reviewed.programmes,
         "day": str(reviewed.day),
         "rules": reviewed.book.version,
         "register": place.register_version,
         "deliveries": {report.source: [report.day, report.digest] for report in reports},
     }
+    asked = items_asked(place, items)
+    if asked:
+        about["asked"] = {name: [item.name for item in some] for name, some in asked.items()}
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
@@ -113,6 +147,7 @@ def _begin(
         "rules": reviewed.book.version,
         "requested": sorted(item.name for item in items),
         "deliveries": {report.source: report.day for report in reports},
+        "asked": sorted(items_asked(place, items)),
     }
     place.log.begin(called, facts)
     whole = {**facts, "month": reviewed.month, "steps": list(reviewed.steps)}
@@ -123,6 +158,7 @@ def _finish(
     place: Place,
     deliveries: Mapping[str, Delivery],
     items: Sequence[Item],
+    asked: Mapping[str, Asked],
     folder: Path,
 ) -> None:
     engine = place.engine
@@ -141,13 +177,14 @@ def _finish(
         "tested": row["tested"],
         "findings": {one["kind"]: one["count"] for one in counted.to_pylist()},
         "notTold": not_told,
+        "asked": told_by(asked),
     }
     write_json(folder / "done.json", summary)
 
 
 def _done(folder: Path, reports: tuple[quality.Report, ...]) -> Done:
     """What a finished review found; what was laid out for it is removed."""
-    for name in ("people", "receipts"):
+    for name in ("people", "receipts", WHOM, ASKED):
         shutil.rmtree(folder / name, ignore_errors=True)
     found = json.loads((folder / "done.json").read_text("utf-8"))
     return Done(
@@ -156,5 +193,6 @@ def _done(folder: Path, reports: tuple[quality.Report, ...]) -> Done:
         people=reports[0].parts[""].rows,
         findings=found["findings"],
         not_told=tuple(found["notTold"]),
+        asked=found["asked"],
         reports=reports,
     )

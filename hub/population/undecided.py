@@ -14,8 +14,13 @@ from hub.population.review_engine import Engine
 from hub.population.reviewed import Reviewed, Tables
 from hub.population.testing import OPEN, households, known_facts, members
 from schema.rules import columns
-from schema.rules.assess import Result, means_test
+from schema.rules.assess import RESULTS, verdict
+from schema.rules.book import Programme
 from schema.rules.facts import Fact, HouseholdFacts, Known, Member, NotKnown
+from schema.rules.run import work_out
+from schema.rules.year import Year, rules_of
+
+_ABOVE = "above the threshold whatever is not known"
 
 
 def decide_by_bounds(
@@ -27,13 +32,13 @@ def decide_by_bounds(
     wanted: dict[str, list[str]] = {}
     for row in backend.to_pyarrow(undecided).to_pylist():
         wanted.setdefault(row[KEY], []).append(row["programme"])
-    found: list[dict[str, Any]] = []
-    for key, facts in _facts(backend, reviewed, tables, undecided) if wanted else ():
-        for programme in wanted[key]:
-            test = means_test(reviewed.book, reviewed.book.by_key[programme], facts, reviewed.day)
-            if test.decided:
-                decided = {"decided": test.result.value, "why": _why(test)}
-                found.append({"of": key, "for": programme, **decided})
+    tests = {key: _test_of(reviewed, key) for key in reviewed.programmes}
+    found = [
+        {"of": key, "for": programme, **decided}
+        for key, facts in (_facts(backend, reviewed, tables, undecided) if wanted else ())
+        for programme in wanted[key]
+        if (decided := _decided(*tests[programme], facts))
+    ]
     if found:
         _put_in(engine, tested, found, into)
 
@@ -56,11 +61,20 @@ def _put_in(engine: Engine, tested: Any, found: Sequence[Mapping[str, Any]], int
     into.unlink()
 
 
-def _why(test: Any) -> str | None:
-    if test.result is not Result.NOT_ELIGIBLE:
-        return None
-    unmet = [one.step.en for one in test.conditions if one.met is False]
-    return f"not met: {unmet[0]}" if unmet else "above the threshold whatever is not known"
+def _test_of(reviewed: Reviewed, key: str) -> tuple[Programme, Year]:
+    rules = rules_of(reviewed.book, reviewed.day.year, reviewed.book.by_key[key])
+    return reviewed.programme(key), rules
+
+
+def _decided(programme: Programme, rules: Year, facts: HouseholdFacts) -> dict[str, str | None]:
+    """What a test comes to, and why not; nothing where it hangs on what is not known."""
+    values = work_out(rules, facts)
+    met = verdict(rules, programme, values)
+    if met is None:
+        return {}
+    unmet = (name for name in programme.conditions if values.household.get(name) is False)
+    why = next((f"not met: {rules.book.steps[name].en}" for name in unmet), _ABOVE)
+    return {"decided": RESULTS[met].value, "why": None if met else why}
 
 
 def _facts(

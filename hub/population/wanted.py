@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from authz.register import Purpose
+from hub.gather import Gatherer
 from hub.population.quality import Report
 from hub.population.review_engine import Engine
 from schema.rules.book import Book
@@ -23,6 +25,9 @@ class ReviewLog(Protocol):
 
     def begin(self, operation: uuid.UUID, facts: Mapping[str, Any]) -> None:
         """Make it durable what will be read, and why, before it is. Raises LogUnavailable."""
+
+    def asking(self, operation: uuid.UUID, facts: Mapping[str, Any], people: Path) -> None:
+        """Make it durable once whom agencies will be asked about. Raises LogUnavailable."""
 
     def batch(self, operation: uuid.UUID, facts: Mapping[str, Any], people: Path) -> None:
         """Make it durable once, whatever is tried again, whom a batch is about."""
@@ -47,8 +52,18 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Agencies:
+    """The agencies that deliver nothing in bulk, by name, and how they are asked."""
+
+    sources: frozenset[str]
+    gatherer: Gatherer
+    runner: asyncio.Runner
+    user: str
+
+
+@dataclass(frozen=True)
 class Place:
-    """What a review rests on."""
+    """What a review rests on; `agencies` where some are asked live."""
 
     catalogue: Catalogue
     book: Book
@@ -56,6 +71,11 @@ class Place:
     register_version: str
     engine: Engine
     log: ReviewLog
+    agencies: Agencies | None = None
+
+
+class NotYet(Exception):
+    """A review that has to wait for agencies: what is lacking, why, and when to go on."""
 
 
 class Refused(Exception):

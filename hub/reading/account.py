@@ -80,7 +80,9 @@ def released_of(found: Stored, pseudonym: str) -> tuple[str, ...]:
         for item in group["items"]
     }
     derived = details.get("derived", {}).items()
-    items.update(name for name, subjects in derived if pseudonym in subjects)
+    items.update(
+        name for name, subjects in derived if pseudonym in subjects or subjects == EVERYONE
+    )
     return tuple(sorted(items))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import random
 from collections.abc import Iterator
@@ -11,14 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pytest
 
-from schema.working_days import today
-from tests.command import hub
 from tests.demo import Demo
+from tests.population.conftest import PROGRAMMES
 
-PROGRAMMES = ("basic-pension", "livelihood", "medical-aid", "education", "housing")
-SOURCES = ("resident", "tax", "labour", "property", "benefits")
 FIELDS = (
     "result amounts { recognisedIncome { exact } threshold { exact } payable { amount { exact } } }"
 )
@@ -29,25 +24,6 @@ _TESTS = " ".join(
 QUERY = f"query Compare($ids: [ID!]!) {{ recipients(ids: $ids) {{ id {_TESTS} }} }}"
 SAMPLE = int(os.environ.get("SAMPLED", "60"))
 """People compared; by hand a thousand (`SAMPLED=1000`)."""
-
-
-@pytest.fixture(scope="module")
-def folder(demo: Demo) -> Path:
-    """A review of the demo's own deliveries, in the demo's query log, where the demo finds it."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in SOURCES:
-            patch.setenv(f"{name.upper()}_DELIVERIES", str(demo.folder / "deliveries" / name))
-        patch.setenv("HUB_LOG_STORE", f"sqlite+aiosqlite:///{demo.folder / 'log.db'}")
-        for name in ("pseudonym", "sealing", "signing"):
-            key = demo.folder / "keys" / f"{name}.key"
-            patch.setenv(f"HUB_LOG_{name.upper()}_KEY", str(key))
-        wanted = [word for key in PROGRAMMES for word in ("--programme", key)]
-        done = hub(
-            *("review", "run", *wanted, "--as-of", str(today()), "--json"),
-            *("--folder", str(demo.folder / "reviews")),
-        )
-    assert done.returncode == 0, done.stderr
-    return Path(json.loads(done.stdout)["folder"])
 
 
 def surveying(demo: Demo, district: str, **more: str) -> dict[str, str]:
