@@ -10,16 +10,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import datetime
 import itertools
 import json
 import os
 import statistics
 import tempfile
 import time
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from rich.console import Console
@@ -27,25 +30,50 @@ from rich.table import Table
 
 from hub.querylog.checkpoint import Checkpoints, LogKey
 from hub.querylog.group import Written
-from hub.querylog.index import index_of, set_of
+from hub.querylog.index import index_of
 from hub.querylog.keeper import Keeper
 from hub.querylog.leaf import SALT_BYTES, canonical, commitment, leaf
+from hub.querylog.record import Pseudonyms
 from hub.querylog.sealing import Keep, KeyOf, Sealing, seal
 from hub.querylog.store import RECIPIENTS, Store
-from hub.querylog.tables import DETAILS_KEY, INDEX_ITEMS
+from hub.querylog.tables import DETAILS_KEY
 from hub.querylog.verify import Trust, verify
 from tests.hub.memory import CASE, SOURCES, Agency, World, hub_over
-from tests.hub.querylog import SEALING_KEY, SIGNER, intent, outcome
+from tests.hub.querylog import SEALING_KEY, SIGNER, intent, outcome, pseudonym
 from tests.sources.postgres import running
 
 RESULTS = Path("bench/results/log.json")
 IN_FLIGHT = 128
-ITEMS = ("tax.arrears", "tax.exists")
-QUERY = """query($id: ID!) { recipient(id: $id) {
+PURPOSE = "basic-livelihood.application"
+QUERY = """query Income($id: ID!) { recipient(id: $id) {
   identity { name birthDate sex }
   tax { arrears withholdings { payer kind paid withheld } }
   labour { insured }
 } }"""
+_PERSON = {
+    "name": "a name",
+    "birthDate": datetime.date(1980, 1, 1),
+    "sex": "female",
+    "district": "1",
+    "householdId": "h-1",
+    "safeAddress": False,
+    "members": [{"id": "r-1", "safeAddress": False}, {"id": "r-2", "safeAddress": False}],
+}
+_PAID = {"payer": "an employer", "kind": "wages", "paid": 30_000_000, "withheld": 900_000}
+SUBJECT = Pseudonyms(b"key").of("r-1").encode()
+RECORDS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "resident": {
+        key: {**_PERSON, "name": key, "address": key} for key in ("r-1", "r-2", "r-official")
+    },
+    "tax": {"r-1": {"arrears": 5, "withholdings": [_PAID]}},
+    "labour": {"r-1": {"insured": True}},
+    "benefits": {"c-1": CASE},
+}
+EXPECTED = {
+    "identity": {"name": "r-1", "birthDate": "1980-01-01", "sex": "female"},
+    "tax": {"arrears": 5, "withholdings": [_PAID]},
+    "labour": {"insured": True},
+}
 
 
 class NullStore(Store):
@@ -64,21 +92,9 @@ async def worlds(address: str) -> AsyncIterator[dict[str, World]]:
         await store.open()
     keeper = Keeper(stores["log"], Checkpoints(stores["log"].engine, SIGNER))
     await keeper.open()
-    person = {
-        "name": "a name",
-        "birth_date": "1980-01-01",
-        "household": "h-1",
-        "members": [{"id": "r-1"}, {"id": "r-2"}],
-    }
-    records = {
-        "resident": {"r-1": person, "r-2": person},
-        "tax": {"r-1": {"arrears": 5, "withholdings": [{"payer": "an employer"}]}},
-        "labour": {"r-1": {"insured": True}},
-        "benefits": {"c-1": CASE},
-    }
 
     def world(store: Store) -> World:
-        agencies = {name: Agency(records.get(name, {})) for name in SOURCES}
+        agencies = {name: Agency(RECORDS.get(name, {})) for name in SOURCES}
         return World(hub_over(store, agencies), agencies)
 
     try:
@@ -93,11 +109,12 @@ async def rate(world: World, seconds: float) -> tuple[float, float]:
     """Operations a second, so many in flight, and seconds of this process's processor for each."""
     before = sum(os.times()[:2])
     done, end = itertools.count(), time.perf_counter() + seconds
-    purpose = "basic-livelihood.application"
 
     async def ask() -> None:
         while time.perf_counter() < end:
-            await world.ask(purpose, QUERY, withhold=True)
+            found = await world.ask(PURPOSE, QUERY)
+            if found["errors"] or found["data"] != {"recipient": EXPECTED}:
+                raise SystemExit(f"another answer was expected: {json.dumps(found)[:2000]}")
             next(done)
 
     started = time.perf_counter()
@@ -160,39 +177,28 @@ async def appends(name: str, address: str, seconds: float) -> dict[str, Any]:
 async def filled(address: str, records: int) -> None:
     """A store of so many records, signed; written in great groups."""
     store = Store(address, 1, SEALING_KEY)
+    async with worlds(address) as both:
+        await both["log"].ask(PURPOSE, QUERY)
+        store_of = both["log"].hub.log.store
+        as_the_pipelines = [orjson.dumps(each) async for each in store_of.records()]
     await store.open()
-    await store.append(intent(0))
     key = AESGCM(await opened_key(store))
-    async with store.engine.begin() as connection:
-        await connection.execute(
-            sa.insert(INDEX_ITEMS),
-            [{"items": set_of(ITEMS), "item": name} for name in ITEMS],
-        )
-    for start in range(1, records, 8192):
+    for start in range(len(as_the_pipelines), records, 8192):
         several = range(start, min(start + 8192, records))
-        group = [written(key, like_the_pipelines(n)) for n in several]
+        group = [written(key, of_another(as_the_pipelines[n % 2], n // 2)) for n in several]
         await store.into.write(group, {})
     await Checkpoints(store.engine, SIGNER).grow()
     await store.close()
 
 
-def like_the_pipelines(number: int) -> dict[str, Any]:
-    """INTENT or OUTCOME, with as much in it as the pipeline writes of a common question."""
-    facts = {
-        "actor": [],
-        "document": {"hash": "5f" * 32, "name": "Income"},
-        "durationMicroseconds": 14166,
-        "hub": "99501442804c",
-        "issuer": "https://identity.example",
-        "legalBasis": "National Basic Living Security Act, Article 22",
-        "register": "ab" * 32,
-        "roles": ["caseworker"],
-    }
-    if number % 2:
-        states = [{"source": name, "round": "data 1", "state": "OK"} for name in SOURCES]
-        return outcome(number // 2, sources=states, denied=[], unmet=[], concealed=[], **facts)
-    asked = [f"{source}.item{n}" for source in SOURCES[:4] for n in range(6)]
-    return intent(number // 2, requested=asked, lookups=asked[:12], derivable={}, **facts)
+def of_another(record: bytes, number: int) -> dict[str, Any]:
+    """The same record of another operation, by another official and about somebody else."""
+    found: dict[str, Any] = orjson.loads(
+        record.replace(SUBJECT, pseudonym(number).encode()).replace(
+            b'"official"', f'"official-{number % 20_000}"'.encode()
+        )
+    )
+    return {**found, "operation": str(uuid.uuid5(uuid.NAMESPACE_OID, str(number)))}
 
 
 async def opened_key(store: Store) -> bytes:
