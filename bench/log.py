@@ -114,7 +114,7 @@ async def rate(world: World, seconds: float) -> tuple[float, float]:
         while time.perf_counter() < end:
             found = await world.ask(PURPOSE, QUERY)
             if found["errors"] or found["data"] != {"recipient": EXPECTED}:
-                raise SystemExit(f"another answer was expected: {json.dumps(found)[:2000]}")
+                raise RuntimeError(f"another answer was expected: {json.dumps(found)[:2000]}")
             next(done)
 
     started = time.perf_counter()

@@ -166,7 +166,7 @@ class Checking:
             found.find("index_record", place, "cut", "the row is missing")
         elif row != indexed.row:
             found.find("index_record", place, "altered", _differences(row, indexed.row))
-        if (about or indexed.about) and sorted(about) != sorted(indexed.about):
+        if tuple(about) != indexed.about and sorted(about) != sorted(indexed.about):
             found.find("index_about", place, "altered", "the rows are not those of the record")
         if indexed.items and self._known.items.get(set_of(indexed.items)) != indexed.items:
             found.find("index_items", place, "altered", "the items are not those of the record")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.answers import of_hub
+from bench.log import rate, worlds
 from bench.world import HERE, make_world
 from hub.app import read_plans
 from hub.config import Limits, read_settings
@@ -41,3 +42,17 @@ def test_a_recipient_in_the_hubs_words_becomes_one_in_the_peers() -> None:
         "labour": {},
         "property": {},
     }
+
+
+async def test_the_log_is_measured_with_whole_operations_and_with_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.log.IN_FLIGHT", 2)
+    async with worlds(f"sqlite+aiosqlite:///{tmp_path / 'log.db'}") as both:
+        world = both["log"]
+        await rate(world, 0.01)
+        kinds = [record["kind"] async for record in world.hub.log.store.records()]
+        assert {*kinds} == {"INTENT", "OUTCOME"}
+        world.agencies["tax"].records = {}
+        with pytest.raises(RuntimeError, match="another answer was expected"):
+            await rate(world, 0.01)
