@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from sources.terms import Strict
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AgeClass(_Strict):
+class AgeClass(Strict):
     """Full years of age: at least `since`, and less than `below`."""
 
     since: int | None = Field(default=None, ge=0, le=150)
@@ -39,7 +37,7 @@ class AgeClass(_Strict):
         return " and ".join(parts)
 
 
-class SoFar(_Strict):
+class SoFar(Strict):
     """A means test on what was asked before, in per cent of the programme's threshold, at least."""
 
     recognised_income: int | None = Field(default=None, ge=0)
@@ -56,7 +54,7 @@ class SoFar(_Strict):
         return f"{told} of the threshold so far"
 
 
-class Circumstance(_Strict):
+class Circumstance(Strict):
     """What has to be so, all of it."""
 
     programmes: tuple[str, ...] = ()
@@ -106,7 +104,7 @@ class Known:
     tested: SoFarTested | None = None
 
 
-class Condition(_Strict):
+class Condition(Strict):
     """Items may be asked for where any of the circumstances holds; the law says which."""
 
     any: tuple[Circumstance, ...] = Field(min_length=1)

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from authz.caller import Caller
 from authz.condition import Known
-from authz.register import ALONE, BY_CASE, OF_NOBODY, USES, Decision, Purpose
+from authz.purpose import ALONE, BY_CASE, OF_NOBODY, USES, Decision, Purpose
 from authz.transform import Transform
 
 

@@ -5,29 +5,27 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from sources.terms import Strict
 
 LEAST_REASON = 20
 """Characters of a reason for a break-glass at least; a register may ask for more."""
 
 
-class SecondApprover(BaseModel):
+class SecondApprover(Strict):
     """Somebody else of another office has to approve; for so many hours that then holds."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     roles: tuple[str, ...] = Field(min_length=1)
     hours: int = Field(default=24, ge=1, le=720)
 
 
-class Obligations(BaseModel):
+class Obligations(Strict):
     """What must be done along with an allow.
 
     `reason`: the fewest characters of a reason. `notice`: the recipient is told. `review_days`:
     within how many days somebody else of another office has to have reviewed the use.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     reason: int | None = Field(default=None, ge=1, le=1000)
     second_approver: SecondApprover | None = None

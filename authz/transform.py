@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from sources.declaration import ItemType
+from sources.terms import Strict
 
 _TYPES: dict[str, frozenset[ItemType]] = {
     "mask": frozenset({"String", "ID"}),
@@ -18,7 +19,7 @@ _TYPES: dict[str, frozenset[ItemType]] = {
 }
 
 
-class Transform(BaseModel):
+class Transform(Strict):
     """One way of reducing a value; a value that is absent stays absent.
 
     `mask`: all but so many last characters become `*`. `band`: the highest of these steps that
@@ -26,8 +27,6 @@ class Transform(BaseModel):
     the first two words of an address, province and district. `year`: the first day, or month, of
     the year.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     mask: int | None = Field(default=None, ge=0, le=8)
     band: tuple[int, ...] | None = Field(default=None, min_length=1)

@@ -20,7 +20,8 @@ from rich.table import Table
 
 from authz.caller import Caller
 from authz.decide import Asked, decide
-from authz.register import Purpose, read_register
+from authz.purpose import Purpose
+from authz.register import read_register
 from hub.app import read_plans
 from hub.config import read_settings
 from sources.category import CATEGORIES

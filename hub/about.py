@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from authz import register as registered
+from authz import purpose as registered
 from authz.caller import Caller
 from authz.decide import decide, decisions_on
 from authz.register import Register

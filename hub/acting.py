@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from authz.register import Purpose
+from authz.purpose import Purpose
 from hub.about import About
 from hub.operation import Hub
 from hub.oversight.ledger import Ledger

@@ -10,7 +10,7 @@ from typing import Any
 
 from authz.caller import Caller
 from authz.decide import Verdict, decide
-from authz.register import Decision, Purpose
+from authz.purpose import Decision, Purpose
 from hub.config import Limits
 from hub.errors import RequestRefused, error, refused
 from hub.plan import Plan, Subjects

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from authz.register import Purpose, Register, read_register
+from authz.purpose import Purpose
+from authz.register import Register, read_register
 from hub import tables
 from hub.config import Settings, read_settings
 from hub.pages import pages

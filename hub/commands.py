@@ -9,7 +9,7 @@ import logging
 import sys
 from pathlib import Path
 
-from authz.register import Purpose
+from authz.purpose import Purpose
 from hub import explain as explaining
 from hub import logs, purposes, tables
 from hub.app import Plans, read_plans

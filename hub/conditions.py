@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from authz.condition import Known, SoFarTested, unmet
-from authz.register import Decision, Purpose
+from authz.purpose import Decision, Purpose
 from hub.admission import Admitted, Denied
 from hub.conceal import Concealed, conceal
 from hub.plan import Deriving, Root, Subjects

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from authz.caller import Caller
 from authz.decide import decide, decisions_on
-from authz.register import Decision, Purpose
+from authz.purpose import Decision, Purpose
 from hub.admission import Admitted
 from hub.app import Plans
 from hub.conditions import apart, testing

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from authz.register import Decision, Purpose
+from authz.purpose import Decision, Purpose
 from hub.app import Plans
 from hub.config import Limits
 from hub.documents import Document, Documents

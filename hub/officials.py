@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from authz.caller import Caller
-from authz.register import Purpose
+from authz.purpose import Purpose
 from hub.errors import refused
 from hub.gather import Ask, Gatherer
 from schema.oversight import OFFICIALS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from authz.register import Purpose
+from authz.purpose import Purpose
 from sources.category import CATEGORIES, SENSITIVITIES
 from sources.declaration import Item, Source
 

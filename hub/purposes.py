@@ -12,7 +12,8 @@ from typing import Literal
 
 from authz.condition import Condition
 from authz.obligations import lighter
-from authz.register import Purpose, Register
+from authz.purpose import Purpose
+from authz.register import Register
 from authz.transform import Transform
 from hub import tables
 

@@ -30,7 +30,7 @@ from authz.decide import (
 )
 from authz.household import judge_child
 from authz.office import judge_colleagues
-from authz.register import BY_CASE, OF_NOBODY, Purpose
+from authz.purpose import BY_CASE, OF_NOBODY, Purpose
 from hub.admission import Admitted
 from hub.errors import RequestRefused, error, refused
 from hub.gather import Ask, Gathered, Gatherer

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from prometheus_client import Counter
 
 from authz.caller import Caller
-from authz.register import Purpose
+from authz.purpose import Purpose
 from hub.config import Mode, TrustedDocuments
 from hub.documents import Document
 from hub.errors import RequestRefused, error, refused

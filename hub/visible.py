@@ -27,7 +27,8 @@ from graphql import (
 )
 
 from authz.caller import Caller
-from authz.register import ALONE, BY_CASE, OF_NOBODY, USES, Purpose, Register
+from authz.purpose import ALONE, BY_CASE, OF_NOBODY, USES, Purpose
+from authz.register import Register
 from schema.build import HubSchema, Need
 from schema.selecting import FILTER, SORT
 from sources.declaration import Item

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 
 class Strict(BaseModel):
-    """A table of a declaration: nothing unknown in it, nothing changed after reading."""
+    """A table of a file: nothing unknown in it, nothing changed after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

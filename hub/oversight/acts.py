@@ -16,7 +16,7 @@ from graphql.execution.values import get_argument_values
 from strawberry import ID
 
 from authz.decide import Verdict, unusable
-from authz.register import Purpose
+from authz.purpose import Purpose
 from hub.about import About
 from hub.acting import Acting, Arguments
 from hub.corrections.acts import CORRECTIONS, marked

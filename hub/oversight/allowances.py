@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from authz.caller import Caller
 from authz.decide import CaseFacts, RecipientFacts
-from authz.register import BY_CASE, Purpose
+from authz.purpose import BY_CASE, Purpose
 from hub.about import About
 from hub.errors import refused
 from hub.oversight.approvals import Approved, approved

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authz.caller import Caller
-from authz.register import Purpose, Register
+from authz.purpose import Purpose
+from authz.register import Register
 from hub.errors import refused
 from hub.oversight.ledger import (
     Ledger,

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authz.caller import Caller
-from authz.register import Purpose
+from authz.purpose import Purpose
 from hub.oversight.ledger import Ledger
 from hub.oversight.retention import expires
 from hub.oversight.tables import NOTICES

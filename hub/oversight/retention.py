@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from authz.register import Purpose
+from authz.purpose import Purpose
 from hub.oversight.tables import APPROVALS, NOTICES, PARTIES, SIGHTS, SUBJECTS, USES
 from hub.querylog.sealing import Keep
 from hub.querylog.store import LogUnavailable, Store

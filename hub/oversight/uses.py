@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authz.caller import Caller
-from authz.register import Purpose
+from authz.purpose import Purpose
 from hub.errors import refused
 from hub.oversight.ledger import (
     Ledger,

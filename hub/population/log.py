@@ -19,7 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from authz.register import Purpose
+from authz.purpose import Purpose
 from hub.config import Settings
 from hub.population.deliveries import KEY
 from hub.querylog import crowd

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from authz.decide import Verdict
-from authz.register import Purpose
+from authz.purpose import Purpose
 from hub.acting import Acting
 from hub.admission import Denied
 from hub.errors import refused

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from authz.register import Purpose
+from authz.purpose import Purpose
 from hub.gather import Gatherer
 from hub.population.quality import Report
 from hub.population.review_engine import Engine

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from authz.caller import Caller
 from authz.decide import Verdict
-from authz.register import Decision, Purpose
+from authz.purpose import Decision, Purpose
 from hub.admission import Denied
 from hub.errors import RequestRefused, refused
 from hub.gather import Call

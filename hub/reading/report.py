@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from authz.register import BY_CASE, Register
+from authz.purpose import BY_CASE
+from authz.register import Register
 from hub.config import Audit
 from hub.oversight.tables import SIGHTS, USES
 from hub.querylog.tables import INDEX_RECORD

@@ -18,7 +18,8 @@ from starlette.routing import Route
 
 from authz.caller import Caller
 from authz.decide import unusable
-from authz.register import Purpose, Register
+from authz.purpose import Purpose
+from authz.register import Register
 from hub.http import Endpoint, presented
 from hub.operation import Hub
 from hub.querylog.sealing import Keep

@@ -29,7 +29,8 @@ from graphql import (
     value_from_ast_untyped,
 )
 
-from authz.register import Purpose, Register
+from authz.purpose import Purpose
+from authz.register import Register
 from hub.querylog.record import Pseudonyms
 from schema.build import HubSchema, Need
 from sources.declaration import exists_name

@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from authz.caller import Caller
 from authz.decide import Asked, Verdict, decide
-from authz.register import ALONE, Purpose
+from authz.purpose import ALONE, Purpose
 from hub.app import Plans
 from hub.documents import Document
 from hub.errors import RequestRefused

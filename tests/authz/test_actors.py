@@ -8,7 +8,7 @@ import pytest
 
 from authz.caller import Actor, Caller
 from authz.decide import CaseFacts, RecipientFacts, judge_recipient
-from authz.register import LegalBasis, Purpose
+from authz.purpose import LegalBasis, Purpose
 
 ISSUER = "https://id.example"
 OFFICIAL = Caller("official-1", "me", frozenset({"caseworker"}), "office-1", "11110", ISSUER)

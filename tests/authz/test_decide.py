@@ -24,7 +24,8 @@ from authz.decide import (
     judge_receipts,
     judge_recipient,
 )
-from authz.register import Decision, LegalBasis, Purpose, Validity, read_register
+from authz.purpose import Decision, LegalBasis, Purpose, Validity
+from authz.register import read_register
 from authz.transform import Transform
 from sources.declaration import Catalogue
 from sources.reading import read_catalogue

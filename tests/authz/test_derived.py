@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from authz.caller import Caller
 from authz.decide import Asked, Inputs, decide, decisions_on
-from authz.register import Decision, Purpose, read_register
+from authz.purpose import Decision, Purpose
+from authz.register import read_register
 from sources.declaration import Catalogue
 from sources.reading import read_catalogue
 

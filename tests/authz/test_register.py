@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from authz.obligations import Obligations, SecondApprover
-from authz.register import Decision, Register, read_register
+from authz.purpose import Decision
+from authz.register import Register, read_register
 from authz.transform import Transform
 from sources.declaration import Catalogue
 from sources.fault import Fault

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from authz.caller import Caller
 from authz.decide import Asked, Inputs, decide
-from authz.register import USES, Register, read_register
+from authz.purpose import USES
+from authz.register import Register, read_register
 from sources.declaration import Catalogue
 from sources.reading import read_catalogue
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from authz.caller import Caller
-from authz.register import Obligations, Purpose, read_register
+from authz.obligations import Obligations
+from authz.purpose import Purpose
+from authz.register import read_register
 from hub.admission import Declared, admit
 from hub.config import Limits
 from hub.documents import Documents, variable_values

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from authz.register import Decision, Register, read_register
+from authz.purpose import Decision
+from authz.register import Register, read_register
 from hub.admission import Denied
 from hub.app import read_plans
 from hub.config import Limits, read_settings

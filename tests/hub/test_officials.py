@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from authz.caller import Caller
-from authz.register import LegalBasis, Purpose
+from authz.purpose import LegalBasis, Purpose
 from hub.errors import RequestRefused
 from hub.gather import Gatherer
 from hub.officials import SECONDS, Officials, read_officials

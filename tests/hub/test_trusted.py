@@ -12,7 +12,7 @@ import pytest
 from graphql import parse, print_ast
 
 from authz.caller import Caller
-from authz.register import Purpose
+from authz.purpose import Purpose
 from hub.app import Plans, read_plans
 from hub.cli import main
 from hub.config import Limits, TrustedDocuments, read_settings

@@ -17,7 +17,8 @@ from graphql import (
 )
 
 from authz.caller import Caller
-from authz.register import Purpose, Register, read_register
+from authz.purpose import Purpose
+from authz.register import Register, read_register
 from hub.config import Limits
 from hub.documents import Documents
 from hub.errors import RequestRefused

@@ -41,7 +41,7 @@ from hypothesis_graphql import nodes, queries
 
 from authz.caller import Caller
 from authz.decide import Asked, Verdict, decide
-from authz.register import Purpose
+from authz.purpose import Purpose
 from hub.app import Plans, read_plans
 from hub.config import Limits, read_settings
 from hub.documents import Documents

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from authz.caller import Actor, Caller
 from authz.obligations import Obligations, SecondApprover
-from authz.register import LegalBasis, Limits, Purpose, Register
+from authz.purpose import LegalBasis, Limits, Purpose
+from authz.register import Register
 
 ISSUER = "https://id.example"
 BASIS = LegalBasis(act="An Act", article="Article 1", mark="K")

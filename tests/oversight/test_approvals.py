@@ -10,7 +10,7 @@ import pytest
 from authz.caller import Caller
 from authz.decide import CaseFacts, RecipientFacts
 from authz.obligations import Obligations, SecondApprover
-from authz.register import Purpose
+from authz.purpose import Purpose
 from hub.errors import RequestRefused
 from hub.oversight.allowances import Allowances, allowances, approvals
 from hub.oversight.approvals import (
