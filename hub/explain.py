@@ -15,11 +15,11 @@ from hub.conditions import apart, testing
 from hub.config import Limits
 from hub.documents import Documents
 from hub.links import Slot, links, scheduled
+from hub.lookups import lookups
 from hub.officials import Officials
 from hub.plan import Subjects, plan_of
 from hub.projecting.compiled import compiled
 from hub.projecting.shape import NotCompiled, conditions
-from hub.relate import lookups
 from hub.rounds import Reach, layered, wanted
 
 RECIPIENT = "each recipient named"

@@ -14,13 +14,14 @@ from hub.conditions import narrow, testing
 from hub.documents import variable_values
 from hub.errors import refused
 from hub.links import follow, links, scheduled
+from hub.lookups import lookups
 from hub.operation import Encode, Hub, Request
 from hub.oversight.acts import act
 from hub.oversight.allowances import Released, allowances, meet
 from hub.plan import Plan, plan_of, subjects
 from hub.project import Reading, project
 from hub.querylog.record import Because, reduced
-from hub.relate import Relating, lookups, relate
+from hub.relate import Relating, relate
 from hub.rounds import layered
 from hub.waiting import Asking, ask_waiting
 from schema.view import View

@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from authz.caller import Caller
 from authz.condition import Known
@@ -21,7 +20,6 @@ from authz.decide import (
     Paid,
     Receipts,
     RecipientFacts,
-    Verdict,
     conceals,
     judge_case,
     judge_receipts,
@@ -30,46 +28,20 @@ from authz.decide import (
 )
 from authz.household import judge_child
 from authz.office import judge_colleagues
-from authz.purpose import BY_CASE, OF_NOBODY, Purpose
 from hub.admission import Admitted
 from hub.errors import RequestRefused, error, refused
 from hub.gather import Ask, Gathered, Gatherer
-from hub.likeness import PLACES as LIKENESS_PLACES
-from hub.likeness import Likeness, flags, likeness
+from hub.likeness import Likeness, flags
+from hub.lookups import Lookups, case_facts, likeness_of, recipient_facts, value_of
 from hub.officials import Officials
 from hub.oversight.allowances import Allowances, approvals
 from hub.plan import Subjects
 from hub.querylog.record import Entry
 from hub.rounds import Reach
-from schema.oversight import OFFICIALS
 from schema.view import Answer, State
 from sources.adapter import BROKEN, Context
 from sources.declaration import Catalogue, Item
 
-CASE_PLACES = (
-    "case.programme",
-    "case.household",
-    "case.applicant",
-    "case.office",
-    "case.state",
-)
-OFFICIAL_PLACES = ("case.official",)
-RECIPIENT_PLACES = (
-    "household.id",
-    "identity.district",
-    "identity.protected",
-    "household.members.id",
-    "household.members.protected",
-)
-CHILD_PLACES = ("household.relationToHead", "identity.birthDate")
-STAGE_PLACES = ("case.stage",)
-AGE_PLACES = ("identity.birthDate", "household.members.birthDate")
-RECEIPT_PLACES = (
-    "benefits.receipts.programme",
-    "benefits.receipts.office",
-    "benefits.receipts.month",
-    "benefits.receipts.state",
-)
 _KEY = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}\Z")
 
 
@@ -101,60 +73,6 @@ class Relation:
     def reach(self) -> Reach:
         """Who is reached."""
         return Reach(self.reached, self.households, self.cases, self.assessed)
-
-
-@dataclass(frozen=True)
-class Lookups:
-    """Which items of which register the rules of access rest on, for one purpose.
-
-    No rule rests on those of `likeness`: they are looked up along, for the log to flag.
-    """
-
-    case: tuple[Item, ...]
-    recipient: tuple[Item, ...]
-    receipts: tuple[Item, ...]
-    likeness: tuple[Item, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The items' names."""
-        every = (*self.case, *self.recipient, *self.receipts, *self.likeness)
-        return tuple(item.name for item in every)
-
-    def lookers(self, caller: Caller) -> tuple[str, ...]:
-        """Those who look, as residents, where what is compared is looked up of them too."""
-        return caller.residents if self.likeness else ()
-
-
-def lookups(catalogue: Catalogue, purpose: Purpose, verdict: Verdict) -> Lookups:
-    """What has to be looked up before a purpose reaches anyone.
-
-    Invariant: case facts come from the case register and household facts from the identity
-    register, whatever other source claims the same places.
-    """
-
-    def held(source: str, places: Iterable[str]) -> tuple[Item, ...]:
-        found = (catalogue.held_by(source, place) for place in places)
-        return tuple(item for item in found if item is not None)
-
-    related = purpose.relation not in OF_NOBODY | {"self"} or bool(verdict.assessing)
-    conditional = not verdict.requested.isdisjoint(purpose.conditions)
-    cases = (
-        *CASE_PLACES,
-        *(OFFICIAL_PLACES if purpose.relation == "assigned" else ()),
-        *(STAGE_PLACES if conditional else ()),
-    )
-    people = (
-        *RECIPIENT_PLACES,
-        *(CHILD_PLACES if purpose.relation == "household" else ()),
-        *(AGE_PLACES if conditional else ()),
-    )
-    return Lookups(
-        case=held(catalogue.cases, cases) if purpose.relation in BY_CASE else (),
-        recipient=held(catalogue.identity, dict.fromkeys(people)) if related else (),
-        receipts=held(catalogue.cases, RECEIPT_PLACES) if purpose.relation == "receipt" else (),
-        likeness=held(catalogue.identity, LIKENESS_PLACES) if purpose.relation in OFFICIALS else (),
-    )
 
 
 @dataclass(frozen=True)
@@ -266,7 +184,7 @@ async def _cases(
     errors = []
     for reference in named:
         answer = gathered.answers.get((catalogue.cases, reference))
-        facts = _case_facts(catalogue, reference, answer)
+        facts = case_facts(catalogue, reference, answer)
         rule = judge_case(relating.caller, purpose, facts)
         if rule is None and facts is not None and facts.applicant is not None:
             found.append(facts)
@@ -282,25 +200,6 @@ async def _cases(
     if errors:
         raise RequestRefused(errors)
     return found
-
-
-def _case_facts(catalogue: Catalogue, reference: str, answer: Answer | None) -> CaseFacts | None:
-    if answer is None or answer.state is not State.KNOWN:
-        return None
-
-    def at(place: str) -> Any:
-        return _value(catalogue.held_by(catalogue.cases, place), answer.values)
-
-    return CaseFacts(
-        reference=reference,
-        programme=at("case.programme"),
-        household=at("case.household"),
-        applicant=at("case.applicant"),
-        office=at("case.office"),
-        state=at("case.state"),
-        official=at("case.official"),
-        stage=at("case.stage"),
-    )
 
 
 async def _recipients(
@@ -327,51 +226,9 @@ async def _recipients(
         answer = gathered.answers[catalogue.identity, asked]
         if answer.state is State.KNOWN and asked == key:
             relation.known[catalogue.identity, key] = answer._replace(values={})
-            facts[key] = _recipient_facts(catalogue, answer)
-            relation.likeness[key] = _likeness(needed.likeness, answer)
+            facts[key] = recipient_facts(catalogue, answer)
+            relation.likeness[key] = likeness_of(needed.likeness, answer)
     return facts
-
-
-def _likeness(items: tuple[Item, ...], answer: Answer) -> Likeness:
-    found = {place: answer.values.get(item.path[-1]) for item in items for place in item.places}
-    name, address = (found.get(place) for place in LIKENESS_PLACES)
-    return likeness(
-        name if isinstance(name, str) else None, address if isinstance(address, str) else None
-    )
-
-
-def _recipient_facts(catalogue: Catalogue, answer: Answer) -> RecipientFacts:
-    def at(place: str) -> Any:
-        return _value(catalogue.held_by(catalogue.identity, place), answer.values)
-
-    member = catalogue.held_by(catalogue.identity, "household.members.id")
-    rows = answer.values.get(member.path[0]) if member is not None else None
-    members = None
-    if rows and member is not None:
-        found = [row[member.path[-1]] for row in rows]
-        members = None if None in found else tuple(found)
-    flags = []
-    flag = catalogue.held_by(catalogue.identity, "identity.protected")
-    if flag is not None:
-        flags.append(answer.values.get(flag.path[0]))
-    flag = catalogue.held_by(catalogue.identity, "household.members.protected")
-    if flag is not None:
-        flags += [row.get(flag.path[-1]) for row in rows or ()]
-    protected = any(value is not False for value in flags)
-    birth = catalogue.held_by(catalogue.identity, "identity.birthDate")
-    born = catalogue.held_by(catalogue.identity, "household.members.birthDate")
-    births = {}
-    if member is not None and born is not None:
-        births = {row[member.path[-1]]: row.get(born.path[-1]) for row in rows or ()}
-    return RecipientFacts(
-        household=at("household.id"),
-        district=at("identity.district"),
-        members=members,
-        protected=protected,
-        relation=at("household.relationToHead"),
-        birth=answer.values.get(birth.path[0]) if birth is not None else None,
-        births=births,
-    )
 
 
 async def _receipts(
@@ -392,13 +249,9 @@ async def _receipts(
     for key in keys:
         answer = gathered.answers[catalogue.cases, key]
         rows = answer.values.get(items[0].path[0]) or ()
-        paid = tuple(Paid(*(_value(item, row) for item in items)) for row in rows)
+        paid = tuple(Paid(*(value_of(item, row) for item in items)) for row in rows)
         month = answer.as_of.strftime("%Y-%m") if answer.as_of is not None else None
         _settle(relation, key, judge_receipts(relating.caller, purpose, Receipts(paid, month)))
-
-
-def _value(item: Item | None, values: Mapping[str, Any]) -> Any:
-    return values.get(item.path[-1]) if item is not None else None
 
 
 def _require(gathered: Gathered, items: Iterable[Item]) -> None:
