@@ -137,7 +137,10 @@ class Checkpoints:
         try:
             head = checked(note, self._keys)
         except NoteRefused as error:
-            raise LogAltered(f"the last checkpoint does not verify: {error}") from error
+            raise LogAltered(
+                f"the last checkpoint does not verify ({error}); where the signing key is a new "
+                "one, name the verifier key of the old one in `log.former_keys`"
+            ) from error
         if head.size < self._signed:
             raise LogAltered(f"{self._signed} leaves were signed, the store has {head.size} signed")
         if self._edge.size != head.size or self._edge.root() != head.root:

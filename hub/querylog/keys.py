@@ -79,7 +79,7 @@ def _former(words: list[str], kind: int) -> LogKey:
 
 
 def _signer(path: Path, faults: list[Fault]) -> Signer | None:
-    remedy = "make it by `hub log key`"
+    remedy = "put it back, or for a new log make it by `hub log key`"
     content = _read("log.signing_key", path, remedy, faults)
     if content is None:
         return None

@@ -185,7 +185,8 @@ def test_all_faults_of_all_files_are_told_at_once(broken: Path) -> None:
         "make it of 32 random bytes, or correct the path",
         "hub.toml: log.sealing_key: there is no file `none.key`; "
         "make it of 32 random bytes, or correct the path",
-        "hub.toml: log.signing_key: there is no file `none.key`; make it by `hub log key`",
+        "hub.toml: log.signing_key: there is no file `none.key`; "
+        "put it back, or for a new log make it by `hub log key`",
         "12 faults in the configuration",
     ]
 

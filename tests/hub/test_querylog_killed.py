@@ -10,10 +10,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
+from hub.querylog.note import Signer
 from tests.hub.dying_hub import STEPS
-from tests.hub.hub_processes import Asking, World, free_port, kill_again_and_again, made, told
+from tests.hub.hub_processes import (
+    Asking,
+    Served,
+    World,
+    free_port,
+    kill_again_and_again,
+    made,
+    told,
+)
 from tests.sources.postgres import running
 
 
@@ -90,3 +100,54 @@ async def test_attack_31_of_two_hubs_on_one_postgresql_one_is_killed_and_no_answ
     async with running() as server:
         figures = await kill_again_and_again(world, server.url, kills=2, between=0.2)
     assert figures.answered > 80
+
+
+def refused(world: World, store: str) -> str:
+    """What a hub says that does not start."""
+    command = [sys.executable, "-m", "hub.cli", "serve", "--port", str(free_port())]
+    ended = subprocess.run(
+        [*command, "--config", str(world.settings)],
+        env={**world.environment, "HUB_LOG_STORE": store},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode != 0
+    return ended.stderr
+
+
+async def test_attack_32_a_hub_signs_on_when_its_key_is_gone_and_does_not_start_without_it(
+    world: World,
+) -> None:
+    store = f"sqlite+aiosqlite:///{world.folder / 'keys.db'}"
+    key, hub = world.folder / "signing.key", Served(world, store)
+    content = key.read_text()
+    asking = Asking(world, [hub.address])
+    await hub.start()
+    try:
+        async with asking.under_way(4), httpx.AsyncClient(trust_env=False) as client:
+            key.unlink()
+            size = len(asking.answered)
+            while size < 40:  # under a signed checkpoint, of which an operation has two
+                note = (await client.get(f"{hub.address}/log/checkpoint")).text
+                size = int(note.split("\n")[1]) if note else 0
+        hub.kill()
+        place = "hub.toml: log.signing_key: "
+        remedy = "; put it back, or for a new log make it by `hub log key`\n"
+        said = await asyncio.to_thread(refused, world, store)
+        assert f"{place}there is no file `signing.key`{remedy}" in said
+        key.mkdir()
+        said = await asyncio.to_thread(refused, world, store)
+        assert f"{place}`signing.key` cannot be read (Is a directory){remedy}" in said
+        key.rmdir()
+        key.write_text(Signer.make("bench.invalid/log").text)
+        said = await asyncio.to_thread(refused, world, store)
+        assert "name the verifier key of the old one in `log.former_keys`" in said
+    finally:
+        hub.kill()
+        if key.is_dir():
+            key.rmdir()
+        key.write_text(content)
+    found = await told(world, store)
+    found.check(asking.answered)
+    assert len(asking.answered) >= 20
