@@ -62,6 +62,7 @@ def _leaf(item: Item) -> tuple[Any, Any]:
     def read(self: Any) -> Any:
         return (self.row if len(item.path) == 2 else self.keyed).value(item)
 
+    read.__annotations__ = {}  # Strawberry would work each of them out, hundreds of times.
     description = f"{item.description}.\n\nData item `{item.name}`, {item.category}"
     description += f", a {item.per}." if item.per else "."
     field = needing(Items((item.name,)), read, description, ReadsItem(item))
