@@ -183,13 +183,15 @@ class _File(_Strict):
     step: dict[Name, Step] = {}
     programme: dict[str, Programme] = {}
     act: dict[str, str] = {}
+    left_out: dict[str, str] = {}
 
 
 @dataclass(frozen=True, eq=False)
 class Book:
     """Everything the data files say, checked. `version` is the hash of the files.
 
-    `acts` are the Korean names of acts by their English ones.
+    `acts` are the Korean names of acts by their English ones, `left_out` the Korean words for what
+    programmes leave out.
     """
 
     inputs: Mapping[str, Input]
@@ -199,6 +201,7 @@ class Book:
     formulas: Mapping[str, Expression]
     version: str
     acts: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def by_key(self) -> Mapping[str, str]:
@@ -271,7 +274,7 @@ class _Reading:
 def read_book(folder: Path = FOLDER) -> tuple[Book, list[Fault]]:
     """Read every data file below a folder, with every fault of every file."""
     reading = _Reading()
-    kinds = ("input", "parameter", "step", "programme", "act")
+    kinds = ("input", "parameter", "step", "programme", "act", "left_out")
     tables: dict[str, dict[str, Any]] = {kind: {} for kind in kinds}
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.toml")):
@@ -290,6 +293,7 @@ def read_book(folder: Path = FOLDER) -> tuple[Book, list[Fault]]:
         formulas=formulas,
         version=digest.hexdigest(),
         acts=tables["act"],
+        left_out=tables["left_out"],
     )
     _check_circles(book, reading)
     _check_programmes(book, reading)
@@ -476,6 +480,10 @@ def _check_programmes(book: Book, reading: _Reading) -> None:
         if bool(entry.measure) != bool(entry.threshold):
             message = "has a measure without a threshold, or the contrary"
             reading.fault("programme", code, (), message, "give both")
+        for text in entry.not_modelled:
+            if text not in book.left_out:
+                message, remedy = f"`{text}` has no Korean words", "add them to `[left_out]`"
+                reading.fault("programme", code, ("not_modelled",), message, remedy)
         if entry.decidable and not (entry.basis and entry.basis_mark):
             message = "is decided without saying by which article or guide"
             reading.fault("programme", code, (), message, "add `basis` and `basis_mark`")

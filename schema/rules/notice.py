@@ -80,7 +80,9 @@ def _sentences(
     for assumption in test.assumptions:
         yield words["assumed"].format(assumption.ko if korean else assumption.en)
     if programme.not_modelled:
-        yield words["not examined"].format("; ".join(programme.not_modelled))
+        in_words = test.rules.book.left_out
+        left_out = (in_words[text] if korean else text for text in programme.not_modelled)
+        yield words["not examined"].format("; ".join(left_out))
     basis = programme.basis or ""
     yield words["basis"].format(in_korean(basis, test.rules.book.acts) if korean else basis)
 

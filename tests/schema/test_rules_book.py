@@ -149,6 +149,7 @@ criterion = "none"
 mark = "K"
 conditions = ["odl"]
 measure = "old"
+not_modelled = ["the draw"]
 """,
     )
     assert found == [
@@ -164,6 +165,8 @@ measure = "old"
         "bad.toml: programme.P2.measure (line 21): `old` is no won of household; name another step",
         "bad.toml: programme.P2 (line 12): has a measure without a threshold, or the contrary;"
         " give both",
+        "bad.toml: programme.P2.not_modelled (line 22): `the draw` has no Korean words;"
+        " add them to `[left_out]`",
         "bad.toml: programme.P2 (line 12): is decided without saying by which article or guide;"
         " add `basis` and `basis_mark`",
     ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 import random
+import re
 from dataclasses import replace
 
 import pytest
 
 from schema.rules.assess import RESULTS, Result, means_test, verdict
 from schema.rules.facts import HouseholdFacts, Known, Member, NotKnown, adjusted, born
-from schema.rules.notice import in_korean
+from schema.rules.notice import in_korean, notice
 from schema.rules.run import work_out
 from schema.rules.trace import trace
 from schema.rules.year import facts_behind, year_of
@@ -208,6 +209,15 @@ def test_a_programme_by_itself_comes_to_what_it_comes_to_among_all(seed: int) ->
 )
 def test_a_notice_in_korean_cites_the_law_in_korean(basis: str, told: str) -> None:
     assert in_korean(basis, BOOK.acts) == told
+
+
+def test_a_notice_says_in_its_own_language_what_the_rule_leaves_out() -> None:
+    housing = means_test(BOOK, BOOK.by_key["housing"], SEJONG, day(2026))
+    told = notice(housing, {})
+    assert "지급액(지역별 기준임대료 또는 자가가구 수선비용)" in told.ko
+    assert "the amount: the standard rent of the region" in told.en
+    *lines, _law = told.ko.splitlines()
+    assert re.search("[A-Za-z]{2}", "".join(lines)) is None
 
 
 def test_most_rules_are_cited_in_korean() -> None:
