@@ -53,7 +53,7 @@ async def _mark_wrong(acting: Acting) -> shown.Correction:
     marking = Marking(
         given["recipient"], item.source, item.name, given["why"].value, given["note"].strip()
     )
-    made = await tickets.file(acting.ledger, acting.about.caller, marking)
+    made = await tickets.file(acting.ledger, acting.about.caller, acting.purpose, marking)
     await acting.hub.marks.refresh()
     return correction(catalogue, made)
 

@@ -14,8 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub.corrections.tables import TICKETS
-from hub.corrections.tickets import OPEN
+from hub.corrections.tables import OPEN, TICKETS
 from hub.oversight.ledger import Ledger
 from hub.querylog.store import LogUnavailable
 from schema.marked import CorrectionState, Marked, WrongBecause

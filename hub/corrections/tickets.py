@@ -15,13 +15,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authz.caller import Caller
-from hub.corrections.tables import TICKETS
+from authz.purpose import Purpose
+from hub.corrections.tables import OPEN, TICKETS
 from hub.errors import refused
 from hub.oversight.ledger import Ledger, name_parties, parties_of, records_of
+from hub.oversight.retention import expires
 from hub.oversight.tables import LOCK
 
-OPEN = ("FILED", "WITH_SOURCE")
-"""The states in which a ticket is shown with the value."""
 MOVES = {
     "FILED": ("WITH_SOURCE", "CONFIRMED", "REJECTED"),
     "WITH_SOURCE": ("CONFIRMED", "REJECTED"),
@@ -63,8 +63,8 @@ class Ticket:
     note: str | None = None
 
 
-async def file(ledger: Ledger, caller: Caller, marking: Marking) -> Ticket:
-    """Mark a value as wrong. Raises LogUnavailable, RequestRefused."""
+async def file(ledger: Ledger, caller: Caller, purpose: Purpose, marking: Marking) -> Ticket:
+    """Mark a value as wrong that was shown for a purpose. Raises LogUnavailable, RequestRefused."""
     now, ticket = ledger.clock(), str(uuid.uuid4())
     person, subject = ledger.person(caller), ledger.pseudonyms.of(marking.recipient)
     told = orjson.dumps([marking.recipient, marking.note]).decode()
@@ -86,6 +86,7 @@ async def file(ledger: Ledger, caller: Caller, marking: Marking) -> Ticket:
             "filed": now,
             "changed": now,
             "turn": await _turn(connection),
+            "expires": expires(purpose, now),
         }
         await connection.execute(sa.insert(TICKETS), row)
         await name_parties(connection, ticket, "asked", person)

@@ -1,4 +1,4 @@
-"""Forgets approvals, reviewed uses and notices for as long as their purpose keeps details."""
+"""Forgets approvals, reviewed uses, notices and tickets once their purpose keeps no details."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authz.purpose import Purpose
+from hub.corrections.tables import OPEN, TICKETS
 from hub.oversight.tables import APPROVALS, NOTICES, PARTIES, SIGHTS, SUBJECTS, USES
 from hub.querylog.sealing import Keep
 from hub.querylog.store import LogUnavailable, Store
@@ -18,7 +19,7 @@ YEAR = 365.25 * 24 * 3600
 UNSAID_YEARS = 5
 """Years that details are kept where a purpose says nothing."""
 _FOR_GOOD = Keep("staff", 100)
-_KINDS = {"uses": USES, "approvals": APPROVALS, "notices": NOTICES}
+_KINDS = {"uses": USES, "approvals": APPROVALS, "notices": NOTICES, "corrections": TICKETS}
 
 
 def expires(purpose: Purpose, at: float) -> float:
@@ -38,7 +39,7 @@ async def outdated(store: Store, now: float) -> dict[str, int]:
 async def forget(store: Store, now: float) -> Mapping[str, int]:
     """Delete them, with their reasons, notes, parties and subjects. Raises LogUnavailable.
 
-    A use that nobody has reviewed is kept until somebody has.
+    A use that nobody has reviewed is kept until somebody has, a ticket as long as it is open.
     """
     found = await outdated(store, now)
     if not any(found.values()):
@@ -61,10 +62,13 @@ async def forget(store: Store, now: float) -> Mapping[str, int]:
 def _over(name: str, now: float) -> sa.Select[tuple[str]]:
     table = _KINDS[name]
     # An older hub, while this one takes over, does not say until when a row is kept.
-    unsaid = table.c.at + UNSAID_YEARS * YEAR
+    since = table.c.filed if table is TICKETS else table.c.at
+    unsaid = since + UNSAID_YEARS * YEAR
     over = sa.case((table.c.expires > 0, table.c.expires), else_=unsaid) <= now
     if table is USES:
         over &= USES.c.closed.is_not(None)
+    if table is TICKETS:
+        over &= TICKETS.c.state.not_in(OPEN)
     return sa.select(table.c.id).where(over)
 
 

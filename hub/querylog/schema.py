@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0011"
+HEAD = "0012"
 """The revision that this hub reads and writes."""
 _LOCK = 7_020_394_281
 """Of the advisory locks of PostgreSQL, the one under which the tables are made."""

@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
+from hub.corrections.tables import TICKETS
+from hub.corrections.tickets import Marking, Move, file, move
 from hub.oversight import tables
 from hub.oversight.approvals import Wanted, request_approval
 from hub.oversight.ledger import Ledger
@@ -21,7 +23,11 @@ from tests.oversight.people import CASE, GLASS, REASONS, A, B
 
 NOTE = "The fire brigade confirms the call."
 YEAR = 366
-OURS = [table for table in tables.METADATA.sorted_tables if table.name.startswith("oversight_")]
+OURS = [
+    table
+    for table in tables.METADATA.sorted_tables
+    if table.name.startswith("oversight_") or table is TICKETS
+]
 
 
 @pytest.fixture
@@ -34,7 +40,7 @@ async def store(address: str) -> AsyncIterator[Store]:
 
 @pytest.fixture
 async def noted(store: Store, clock: Clock) -> Ledger:
-    """A break-glass that was seen by and reviewed, and a request, each of a purpose of one year."""
+    """A reviewed break-glass, a request and a ticket, each of a purpose of one year."""
     ledger = Ledger(store.engine, Pseudonyms(KEY), Seal(KEY), clock)
     use = await open_glass(ledger, A, replace(GLASS, retention=1), "r-1", REASONS[0])
     async with ledger.changing() as connection:
@@ -42,6 +48,9 @@ async def noted(store: Store, clock: Clock) -> Ledger:
     await close_review(ledger, B, Review(use.id, "break-glass", "JUSTIFIED", NOTE))
     wanted = Wanted(("r-2",), "C-1", REASONS[1])
     await request_approval(ledger, A, replace(CASE, retention=1), wanted)
+    marking = Marking("r-2", "tax", "tax.arrears", "OUTDATED", NOTE)
+    ticket = await file(ledger, A, replace(CASE, retention=1), marking)
+    await move(ledger, B, Move(ticket.id, "CONFIRMED", NOTE, "B"))
     return ledger
 
 
@@ -61,7 +70,7 @@ async def test_all_of_it_is_deleted_when_the_term_is_over_and_not_before(
     assert set((await forget(store, clock.now)).values()) == {0}
     assert min((await counted(noted)).values()) > 0
     clock.pass_by(days=3)
-    over = {"uses": 1, "approvals": 1, "notices": 1}
+    over = {"uses": 1, "approvals": 1, "notices": 1, "corrections": 1}
     assert await outdated(store, clock.now) == over
     assert await forget(store, clock.now) == over
     assert set((await counted(noted)).values()) == {0}
@@ -90,9 +99,25 @@ async def test_what_an_older_hub_wrote_meanwhile_is_kept_for_five_years(
     store: Store, noted: Ledger, clock: Clock
 ) -> None:
     async with noted.changing() as connection:
-        for table in (tables.USES, tables.APPROVALS, tables.NOTICES):
+        for table in (tables.USES, tables.APPROVALS, tables.NOTICES, TICKETS):
             await connection.execute(sa.update(table).values(expires=0))
     clock.pass_by(days=4 * YEAR)
     assert set((await forget(store, clock.now)).values()) == {0}
     clock.pass_by(days=YEAR)
     assert set((await forget(store, clock.now)).values()) == {1}
+
+
+async def test_a_ticket_is_kept_as_long_as_it_is_open(
+    store: Store, noted: Ledger, clock: Clock
+) -> None:
+    marking = Marking("r-3", "tax", "tax.arrears", "OUTDATED", NOTE)
+    ticket = await file(noted, A, replace(CASE, retention=1), marking)
+    clock.pass_by(days=YEAR + 1)
+    assert (await forget(store, clock.now))["corrections"] == 1
+    async with noted.reading() as connection:
+        left = (await connection.execute(sa.select(TICKETS.c.id))).scalars().all()
+        parties = (await connection.execute(sa.select(tables.PARTIES.c.record))).scalars().all()
+    assert left == [ticket.id]
+    assert set(parties) == {ticket.id}
+    await move(noted, B, Move(ticket.id, "REJECTED", NOTE, "B"))
+    assert (await forget(store, clock.now))["corrections"] == 1
