@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from authz import purpose as registered
 from authz.caller import Caller
-from authz.decide import decide, decisions_on
+from authz.decide import decide, decisions_on, unusable
 from authz.register import Register
 from hub.documents import Documents, Shown
 from hub.errors import RequestRefused, refused
 from hub.gather import Gatherer
-from hub.plan import plan_of
+from hub.plan import Plan, plan_of
 from schema.access import Access, ItemDecision, LegalBasis, Purpose, SourceState
 from schema.build import HubSchema
 
@@ -61,35 +62,65 @@ class About:
                     items=list(purpose.allowed_items),
                 )
 
-    def access(self, text: str) -> Access:
+    def access(self, text: str, variables: Any) -> Access:
         """What would be decided for an operation, item by item. Raises GraphQLError."""
         try:
-            return self._access(text)
+            return self._access(text, variables)
         except RequestRefused as refusal:
             raise refusal.errors[0] from refusal
 
-    def _access(self, text: str) -> Access:
+    def _access(self, text: str, variables: Any) -> Access:
         purpose = self.purpose
         if purpose is None:
             raise refused("PURPOSE_REQUIRED", "`Hub-Purpose` names no known purpose")
+        given = {} if variables is None else variables
+        if not isinstance(given, Mapping):
+            raise refused("BAD_VARIABLES", "`variables` is no object of variables by name")
         document = self.documents.read(text, self.shown)
-        plan = plan_of(self.schema, document, None, {})
+        plan = plan_of(self.schema, document, None, given)
         today = datetime.datetime.now(datetime.UTC).date()
         verdict = decide(self.caller, purpose, plan.asked, today)
-        items = []
-        for decision in decisions_on(purpose, plan.asked, verdict):
-            word = "allow" if decision.allowed else "deny"
-            items.append(
-                ItemDecision(
-                    item=decision.item,
-                    decision="reduce" if decision.transform and decision.allowed else word,
-                    rule=decision.rule,
-                    legal_basis=_basis(purpose),
-                    remedy=decision.remedy,
-                    use=decision.use,
-                )
-            )
-        return Access(allowed=not verdict.denied, items=items)
+        decisions = (
+            *decisions_on(purpose, plan.asked, verdict),
+            *acts_refused(self.schema, plan, self.caller, purpose, today),
+        )
+        return Access(
+            allowed=all(decision.allowed for decision in decisions),
+            items=[_told(purpose, decision) for decision in decisions],
+        )
+
+
+def acts_refused(
+    schema: HubSchema,
+    plan: Plan,
+    caller: Caller,
+    purpose: registered.Purpose,
+    today: datetime.date,
+) -> Iterator[registered.Decision]:
+    """Why the caller may not do, for a purpose, what an operation does: a denial for each act."""
+    root = schema.graphql.get_root_type(plan.operation.operation)
+    refusal = unusable(caller, purpose, today)
+    for name in dict.fromkeys(node.name.value for node in plan.acts):
+        if refusal is not None:
+            yield registered.Decision(name, False, *refusal)
+        relations = schema.needs[root.name, name].relations if root is not None else frozenset()
+        if purpose.relation not in relations:
+            rule = f"`{name}` is not for `{purpose.code}`"
+            named = ", ".join(f"`{relation}`" for relation in sorted(relations))
+            remedy = f"declare a purpose of the relation {named}"
+            yield registered.Decision(name, False, rule, remedy)
+
+
+def _told(purpose: registered.Purpose, decision: registered.Decision) -> ItemDecision:
+    word = "allow" if decision.allowed else "deny"
+    return ItemDecision(
+        item=decision.item,
+        decision="reduce" if decision.transform and decision.allowed else word,
+        rule=decision.rule,
+        legal_basis=_basis(purpose),
+        remedy=decision.remedy,
+        use=decision.use,
+    )
 
 
 def _basis(purpose: registered.Purpose) -> LegalBasis:

@@ -16,7 +16,7 @@ from hub.app import Plans, read_plans
 from hub.config import PurposeRegister, Settings, read_settings
 from hub.errors import RequestRefused
 from hub.explain import Explanation, explain, rounds_of
-from hub.lint import add, lint
+from hub.lint import NotAdded, add, lint, text_of
 from hub.manifest import Manifest, read_manifest, written
 from hub.serving import serve
 from hub.visible import sdl
@@ -87,7 +87,8 @@ def run_explain(options: argparse.Namespace) -> int:
     if purpose is None:
         return 2
     try:
-        text = sys.stdin.read() if str(options.query) == "-" else options.query.read_text()
+        piped = str(options.query) == "-"
+        text = text_of(sys.stdin.buffer.read() if piped else options.query.read_bytes())
         if options.code:
             print(explaining.code(plans, settings.limits, text, options.operation))
             return 0
@@ -140,9 +141,8 @@ def run_documents_add(options: argparse.Namespace) -> int:
     except OSError as error:
         print(f"`{error.filename}`: {error.strerror}", file=sys.stderr)
         return 2
-    except RequestRefused as refusal:
-        for entry in refusal.errors:
-            print(entry, file=sys.stderr)
+    except NotAdded as faulty:
+        print(faulty, file=sys.stderr)
         return 1
     print(f"{len(made)} documents in the manifest, {len(made) - len(manifest)} of them new")
     return 0

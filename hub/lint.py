@@ -11,7 +11,7 @@ from authz.purpose import Decision, Purpose
 from hub.app import Plans
 from hub.config import Limits
 from hub.documents import Document, Documents
-from hub.errors import RequestRefused
+from hub.errors import RequestRefused, refused
 from hub.explain import explain
 from hub.manifest import Manifest, entered
 
@@ -41,6 +41,13 @@ class Finding:
         return "\n".join(lines)
 
 
+class NotAdded(Exception):
+    """Files that can be no trusted documents, each with why."""
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        super().__init__("\n".join(str(finding) for finding in findings))
+
+
 def lint(
     plans: Plans,
     limits: Limits,
@@ -51,17 +58,21 @@ def lint(
     """What is to be said of every `.graphql` file below a folder.
 
     Each is held against the purpose, or else those that the manifest binds it to. With a manifest,
-    what is not in it is a finding too. Raises OSError.
+    what is not in it is a finding too.
     """
-    for path in sorted(folder.rglob("*.graphql")):
+    for path in sorted(each for each in folder.rglob("*.graphql") if not each.is_dir()):
         file = str(path.relative_to(folder))
-        text = path.read_text(encoding="utf-8")
         try:
+            text = text_of(path.read_bytes())
             document = Documents(plans.schema.graphql, limits).read(
                 text, lambda: plans.schema.graphql
             )
         except RequestRefused as refusal:
             yield Finding(file, None, None, "invalid", messages=_messages(refusal))
+            continue
+        except OSError as error:
+            message = f"it cannot be read: {error.strerror}"
+            yield Finding(file, None, None, "invalid", messages=(message,))
             continue
         if not document.operations:
             yield Finding(file, None, None, "invalid", messages=("it holds no operation",))
@@ -75,6 +86,15 @@ def lint(
         purposes = plans.register.purposes
         for under in [purpose] if purpose else [purposes[code] for code in bound]:
             yield from _decided(plans, limits, file, text, document, under)
+
+
+def text_of(document: bytes) -> str:
+    """The text of a document. Raises RequestRefused where it is not UTF-8."""
+    try:
+        return document.decode()
+    except UnicodeDecodeError as wrong:
+        message = f"it is no text in UTF-8: see its byte {wrong.start + 1}"
+        raise refused("GRAPHQL_PARSE_FAILED", message) from wrong
 
 
 def _missing(code: str | None) -> str:
@@ -105,14 +125,17 @@ def add(
 ) -> Manifest:
     """The manifest with these files too, bound to the purposes.
 
-    Raises OSError, and RequestRefused for a file that the schema does not fit.
+    Raises OSError, and NotAdded for files that the schema does not fit.
     """
     documents = Documents(plans.schema.graphql, limits)
-    found = [
-        (
-            path.stem,
-            documents.read(path.read_text(encoding="utf-8"), lambda: plans.schema.graphql).ast,
-        )
-        for path in files
-    ]
+    found = []
+    faults = []
+    for path in files:
+        try:
+            text = text_of(path.read_bytes())
+            found.append((path.stem, documents.read(text, lambda: plans.schema.graphql).ast))
+        except RequestRefused as refusal:
+            faults.append(Finding(str(path), None, None, "invalid", messages=_messages(refusal)))
+    if faults:
+        raise NotAdded(tuple(faults))
     return entered(manifest, found, purposes)

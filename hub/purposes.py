@@ -35,6 +35,7 @@ def differences(old: Register, new: Register) -> list[Change]:
     changes: list[Change] = []
     for code in sorted(old.purposes.keys() | new.purposes.keys()):
         before, after = old.purposes.get(code), new.purposes.get(code)
+        changes += _roles(code, before, after)
         changes += _items(code, before, after)
         changes += _derivations(code, before, after)
         changes += _uses(code, before, after)
@@ -42,6 +43,22 @@ def differences(old: Register, new: Register) -> list[Change]:
             changes += _reach(before, after)
             changes += _demands(before, after)
     return changes
+
+
+def _roles(code: str, before: Purpose | None, after: Purpose | None) -> Iterator[Change]:
+    """Who may newly use a purpose, or no longer may: some open much and name no item."""
+    had = before.roles if before is not None else frozenset()
+    has = after.roles if after is not None else frozenset()
+    for role in sorted(has - had):
+        text = f"newly lets {role} use {code}"
+        if after is not None:
+            text += f", of the relation `{after.relation}`{_PROTECTED * after.protected}"
+        yield Change("exposes", text)
+    for role in sorted(had - has):
+        yield Change("closes", f"no longer lets {role} use {code}")
+
+
+_PROTECTED = ", which may see where protected people live"
 
 
 def _items(code: str, before: Purpose | None, after: Purpose | None) -> Iterator[Change]:
@@ -144,6 +161,10 @@ def _reach(before: Purpose, after: Purpose) -> Iterator[Change]:
         )
         text = f"{code} has jurisdiction `{after.jurisdiction}`, before `{before.jurisdiction}`"
         yield Change(effect, text)
+    if before.protected != after.protected:
+        may = "newly may" if after.protected else "no longer may"
+        text = f"{code} {may} see where protected people live"
+        yield Change("exposes" if after.protected else "closes", text)
     for programme in sorted(after.programmes - before.programmes):
         yield Change("exposes", f"{code} newly covers the programme `{programme}`")
     for programme in sorted(before.programmes - after.programmes):
@@ -201,18 +222,38 @@ def print_purpose(purpose: Purpose) -> None:
     print(f"law: {purpose.legal_basis.text}{sourced}")
     print(f"roles: {', '.join(sorted(purpose.roles)) or 'none; used by its children'}")
     print(f"reaches by: {purpose.relation}; jurisdiction: {purpose.jurisdiction}")
+    if purpose.protected:
+        print("may see where protected people live")
+    if days := _days(purpose):
+        print(f"valid: {days}")
+    limits = purpose.limits.model_dump(exclude_defaults=True)
+    if limits:
+        print(f"limits: {', '.join(f'{name} {value}' for name, value in limits.items())}")
     if purpose.obligations.demands:
         print(f"demands: {'; '.join(purpose.obligations.demands.values())}")
     if purpose.programmes:
         print(f"programmes: {', '.join(sorted(purpose.programmes))}")
     tables.show(
         None,
-        ("Item", "Decision", "Rule"),
+        ("Item", "Decision", "Uses", "Rule"),
         [
-            (name, "allow" if decision.allowed else "deny", decision.rule)
+            (
+                name,
+                "allow" if decision.allowed else "deny",
+                ", ".join(
+                    use for use, of in purpose.uses.items() if name in of and of[name].allowed
+                ),
+                decision.rule,
+            )
             for name, decision in sorted(({**purpose.decisions, **purpose.derivations}).items())
         ],
     )
+
+
+def _days(purpose: Purpose) -> str:
+    since, until = purpose.valid.since, purpose.valid.until
+    named = (("from", since), ("until", until))
+    return " ".join(f"{word} {day}" for word, day in named if day is not None)
 
 
 def as_json(register: Register) -> dict[str, object]:

@@ -57,7 +57,7 @@ class Purpose:
 class ItemDecision:
     """A decision with its reason."""
 
-    item: str = covered("The data item.")
+    item: str = covered("The data item, derived answer or act.")
     decision: str = covered("allow, reduce or deny.")
     rule: str = covered("The rule it rests on.")
     legal_basis: LegalBasis = covered("The law that the purpose rests on.")
@@ -72,5 +72,7 @@ class ItemDecision:
 class Access:
     """The decisions on an operation, as far as they need no fact about a person or a case."""
 
-    allowed: bool = covered("Whether no item is denied.")
-    items: list[ItemDecision] = covered("Every item that the operation touches.")
+    allowed: bool = covered("Whether nothing is denied.")
+    items: list[ItemDecision] = covered(
+        "Every item that the operation touches, and what is not for the purpose."
+    )

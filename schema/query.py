@@ -263,10 +263,10 @@ def query_type(catalogue: Catalogue, recipient: Any, case: Any) -> Any:
     def access(
         info: strawberry.Info,
         query: str,
-        variables: JSON | None = None,  # noqa: ARG001 - taken so that requests can be sent as they are
-        case: strawberry.ID | None = None,  # noqa: ARG001 - the same
+        variables: JSON | None = None,
+        case: strawberry.ID | None = None,  # noqa: ARG001 - taken so that requests can be sent whole
     ) -> Access:
-        made: Access = info.context.about.access(query)
+        made: Access = info.context.about.access(query, variables)
         return made
 
     return make_type(

@@ -15,9 +15,9 @@ from graphql import FieldNode, GraphQLError, GraphQLObjectType, OperationType, V
 from graphql.execution.values import get_argument_values
 from strawberry import ID
 
-from authz.decide import Verdict, unusable
+from authz.decide import Verdict
 from authz.purpose import Purpose
-from hub.about import About
+from hub.about import About, acts_refused
 from hub.acting import Acting, Arguments
 from hub.corrections.acts import CORRECTIONS, marked
 from hub.documents import variable_values
@@ -135,23 +135,15 @@ def _root(hub: Hub, plan: Plan) -> GraphQLObjectType:
 
 def _usable(hub: Hub, plan: Plan, about: About) -> Purpose:
     """The declared purpose, where the caller may act by it. Raises RequestRefused."""
-    purpose, root = about.purpose, _root(hub, plan)
-    if purpose is None:
+    if about.purpose is None:
         raise refused("PURPOSE_REQUIRED", "`Hub-Purpose` names no known purpose")
     today = datetime.datetime.fromtimestamp(hub.ledger.clock(), datetime.UTC).date()
-    refusals = [unusable(about.caller, purpose, today)]
-    for node in plan.acts:
-        relations = hub.schema.needs[root.name, node.name.value].relations
-        if purpose.relation not in relations:
-            rule = f"`{node.name.value}` is not for `{purpose.code}`"
-            named = ", ".join(f"`{relation}`" for relation in sorted(relations))
-            refusals.append((rule, f"declare a purpose of the relation {named}"))
-    errors = [
-        error("PURPOSE_DENIED", rule, remedy=remedy) for rule, remedy in filter(None, refusals)
-    ]
+    refusals = acts_refused(hub.schema, plan, about.caller, about.purpose, today)
+    remedies = {each.rule: each.remedy for each in refusals}
+    errors = [error("PURPOSE_DENIED", rule, remedy=remedy) for rule, remedy in remedies.items()]
     if errors:
         raise RequestRefused(errors)
-    return purpose
+    return about.purpose
 
 
 def _about(fields: Mapping[str, Arguments]) -> tuple[list[str], list[str]]:

@@ -304,6 +304,45 @@ def test_every_derived_answer_that_is_denied_is_told_in_answer_log_and_beforehan
     assert partial.body["data"]["recipient"]["meansTest"]["result"] == "INDETERMINATE"
 
 
+def test_what_would_be_decided_goes_by_the_variables_that_are_given(demo: Demo) -> None:
+    """A programme that a variable names needs less than any programme might."""
+    asking = """query($query: String!, $given: JSON) {
+      access(query: $query, variables: $given) { items { item use } } }"""
+    test = "{ recipient(id: 1) { meansTest(programme: %s) { result } } }"
+
+    def lacking(query: str, given: object = None) -> list[str]:
+        sent = {"query": query, "given": given}
+        found = demo.ask(asking, sent, purpose="duplicate-check", case=None).body["data"]
+        items = found["access"]["items"]
+        return [each["item"] for each in items if each["use"] == "meansTest.result"]
+
+    by_variable = "query($p: ID!) " + test % "$p"
+    assert lacking(test % '"child-allowance"') == ["resident.birthDate"]
+    assert lacking(by_variable, {"p": "child-allowance"}) == ["resident.birthDate"]
+    assert "tax.earnedIncome" in lacking(by_variable)
+    wrong = demo.ask(asking, {"query": by_variable, "given": [1]}, case=None)
+    assert wrong.codes == ["BAD_VARIABLES"]
+
+
+def test_an_act_that_is_not_for_the_purpose_is_told_beforehand(demo: Demo) -> None:
+    opening = 'mutation { openBreakGlass(recipient: "1", reason: "a") { id } }'
+    told = {
+        "basic-pension.application": [
+            (
+                "`openBreakGlass` is not for `basic-pension.application`",
+                "declare a purpose of the relation `break-glass`",
+            )
+        ],
+        "break-glass": [],
+    }
+    for purpose, refusals in told.items():
+        answer = demo.ask(ACCESS, {"query": opening}, purpose=purpose, case=None)
+        found = answer.body["data"]["access"]
+        assert found["allowed"] is not bool(refusals)
+        assert [(each["rule"], each["remedy"]) for each in found["items"]] == refusals
+        assert {each["item"] for each in found["items"]} <= {"openBreakGlass"}
+
+
 def test_what_would_be_decided_needs_a_purpose_and_a_document(demo: Demo) -> None:
     assert demo.ask(ACCESS, {"query": "{ a }"}, purpose=None).codes == ["PURPOSE_REQUIRED"]
     assert demo.ask(ACCESS, {"query": "{ a }"}).codes == ["GRAPHQL_VALIDATION_FAILED"]

@@ -138,3 +138,43 @@ def test_a_purpose_is_shown_with_what_it_demands() -> None:
         "demands: a reason of 40 characters; a notice to the recipient; a review within 7 days"
         in shown.splitlines()
     )
+
+
+def test_a_role_let_in_where_no_item_is_named_is_said(changed: Path) -> None:
+    """The query log and the acts of others are behind purposes that name no item."""
+    change(changed, '"auditor", "officer"', '"auditor", "officer", "caseworker"', "audit.toml")
+    exposed = run("diff", str(REGISTER), str(changed))
+    assert (exposed.returncode, exposed.stdout) == (
+        1,
+        "exposes: newly lets caseworker use audit, of the relation `audit`\n",
+    )
+    closed = run("diff", str(changed), str(REGISTER))
+    assert (closed.returncode, closed.stdout) == (
+        0,
+        "closes: no longer lets caseworker use audit\n",
+    )
+
+
+def test_where_protected_people_live_is_a_difference(changed: Path) -> None:
+    change(changed, 'jurisdiction = "district"', 'jurisdiction = "district"\nprotected = true')
+    exposed = run("diff", str(REGISTER), str(changed))
+    assert (exposed.returncode, exposed.stdout) == (
+        1,
+        "exposes: basic-pension.application newly may see where protected people live\n",
+    )
+    assert run("diff", str(changed), str(REGISTER)).stdout == (
+        "closes: basic-pension.application no longer may see where protected people live\n"
+    )
+
+
+def test_what_is_shown_of_a_purpose_is_all_that_a_reader_has_to_know() -> None:
+    shown = run("show", "break-glass").stdout
+    assert "may see where protected people live\n" in shown
+    assert "limits: subjects_per_operation 1, subjects_per_day 5\n" in shown
+    used = next(
+        line
+        for line in run("show", "policy-statistics").stdout.splitlines()
+        if "resident.sex" in line
+    )
+    assert "deny" in used
+    assert "filter, count" in used

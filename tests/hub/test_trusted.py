@@ -306,6 +306,50 @@ class TestCommands:
         assert not manifest.exists()
         assert "Cannot query field 'nam' on type 'Recipient'" in capsys.readouterr().err
 
+    def test_every_file_that_is_not_added_is_told_with_why(
+        self, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder / "wrong.graphql").write_text("{ recipients { nam } }")
+        (folder / "bytes.graphql").write_bytes(b"query { \xff }")
+        files = [str(folder / name) for name in ("wrong.graphql", "bytes.graphql", "tax.graphql")]
+        manifest = folder / "documents.json"
+        options = ["--purpose", BASIC, "--manifest", str(manifest)]
+        assert main(["documents", "add", *files, *options]) == 1
+        assert not manifest.exists()
+        told = capsys.readouterr().err
+        assert f"{files[0]}: invalid\n  Cannot query field 'nam'" in told
+        assert told.endswith(f"{files[1]}: invalid\n  it is no text in UTF-8: see its byte 9\n")
+        assert files[2] not in told
+
+    def test_a_file_that_cannot_be_read_is_a_finding_among_the_others(
+        self, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder / "bytes.graphql").write_bytes(b"\xff")
+        (folder / "gone.graphql").symlink_to(folder / "nowhere")
+        (folder / "folder.graphql").mkdir()
+        assert main(["documents", "check", str(folder), "--purpose", BASIC]) == 1
+        assert capsys.readouterr().out == (
+            "bytes.graphql: invalid\n  it is no text in UTF-8: see its byte 1\n"
+            "gone.graphql: invalid\n  it cannot be read: No such file or directory\n"
+            f"tax.graphql Tax: allowed under `{BASIC}`\n"
+        )
+        explained = ["explain", str(folder / "bytes.graphql"), "--purpose", BASIC]
+        assert main(explained) == 2
+        assert capsys.readouterr().err == "it is no text in UTF-8: see its byte 1\n"
+
+    def test_an_act_that_is_not_for_the_purpose_is_told(
+        self, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder / "tax.graphql").write_text("{ waiting { approvals { id } } }")
+        assert main(["documents", "check", str(folder), "--purpose", BASIC]) == 1
+        assert capsys.readouterr().out == (
+            f"tax.graphql: denied under `{BASIC}`\n"
+            f"  `waiting`: `waiting` is not for `{BASIC}`;"
+            " declare a purpose of the relation `oversight`\n"
+        )
+        assert main(["documents", "check", str(folder), "--purpose", "oversight"]) == 0
+        assert main(["explain", str(folder / "tax.graphql"), "--purpose", BASIC]) == 1
+
     def test_what_would_be_denied_is_told_with_rule_and_remedy(
         self, folder: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
