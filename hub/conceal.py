@@ -22,10 +22,14 @@ STATE = "SOURCE_UNAVAILABLE"
 
 @dataclass(frozen=True, slots=True)
 class Concealed:
-    """What is still wanted of whom, and which sources look unavailable for whom."""
+    """What is still wanted of whom, and which sources look unavailable for whom.
+
+    `order` are all sources, in the order in which they are asked.
+    """
 
     wants: Mapping[Key, frozenset[str]]
     sources: Mapping[tuple[str, str], int]
+    order: Sequence[str] = ()
 
     @property
     def by_person(self) -> dict[str, list[str]]:
@@ -56,8 +60,17 @@ class Concealed:
                     break
             else:
                 took = round(random.uniform(0.8, 2.5), 3)  # noqa: S311 - no secret, a likely time
-                shown.append(Call(name, "data 1", max(items), len(items), STATE, took))
+                made = Call(name, "data 1", max(items), len(items), STATE, took)
+                shown.insert(self._place(name, shown), made)
         return shown
+
+    def _place(self, name: str, calls: Sequence[Call]) -> int:
+        """Where a source's call would stand, had it been made in the first round for data."""
+        later = {*self.order[self.order.index(name) + 1 :]}
+        for place, call in enumerate(calls):
+            if call.round.startswith("data") and (call.round != "data 1" or call.source in later):
+                return place
+        return len(calls)
 
 
 def conceal(
@@ -82,4 +95,4 @@ def conceal(
         )
         if kept:
             left[subject, key] = kept
-    return Concealed(left, sources)
+    return Concealed(left, sources, tuple(catalogue.sources))

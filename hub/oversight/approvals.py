@@ -124,7 +124,8 @@ async def approve(ledger: Ledger, caller: Caller, register: Register, decided: D
     async with ledger.changing() as connection:
         found = await _approvals(connection, APPROVALS.c.id == decided.request, now)
         if not found or found[0].state != "WAITING":
-            raise refused("OVERSIGHT_REFUSED", "nothing of this id waits to be approved")
+            message = "nothing of this id waits to be approved"
+            raise refused("OVERSIGHT_REFUSED", message, remedy="take one from `waiting`")
         (request,) = found
         purpose = register.purposes.get(request.purpose)
         rule = (await _why_not(connection, ledger, caller, register, found))[request.id]

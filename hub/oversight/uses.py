@@ -200,13 +200,15 @@ class Review:
 async def close_review(ledger: Ledger, caller: Caller, review: Review) -> Use:
     """Close a review. Raises LogUnavailable, and RequestRefused where the caller may not."""
     if len(review.note.strip()) < LEAST_NOTE:
-        raise refused("REASON_REQUIRED", f"note what you found, in {LEAST_NOTE} characters or more")
+        message = f"note what you found, in {LEAST_NOTE} characters or more"
+        raise refused("REASON_REQUIRED", message, remedy="say it in `note`")
     now = ledger.clock()
     async with ledger.changing() as connection:
         chosen = (USES.c.id == review.use) & (USES.c.kind == review.kind)
         found = await _uses(connection, chosen & USES.c.closed.is_(None), now)
         if not found:
-            raise refused("OVERSIGHT_REFUSED", "nothing of this id waits to be reviewed")
+            message = "nothing of this id waits to be reviewed"
+            raise refused("OVERSIGHT_REFUSED", message, remedy="take one from `waiting`")
         rule = (await _why_not(connection, ledger, caller, found))[review.use]
         if rule is not None:
             raise refused("OVERSIGHT_REFUSED", f"you may not review it: {rule}")

@@ -92,6 +92,18 @@ async def test_what_could_lead_to_a_protected_person_looks_unavailable_and_is_no
     assert ["resident", "data 1", "SOURCE_UNAVAILABLE"] in found["calls"]
 
 
+async def test_a_source_that_is_kept_stands_where_one_that_is_down_would(store: Store) -> None:
+    """Its place among the calls would else tell it from any other that is unavailable."""
+
+    async def sources(recipient: Mapping[str, Any]) -> list[str]:
+        found = await world(store, recipient).ask("basic-livelihood.application", QUERY)
+        return [source for source, round_, _ in found["calls"] if round_ == "data 1"]
+
+    asked = await sources(person(protected=False))
+    assert asked == ["resident", "tax", "labour"]
+    assert await sources(person(protected=True)) == asked
+
+
 async def test_the_log_says_what_was_kept_and_that_it_was_not_disclosed(store: Store) -> None:
     await world(store, person(protected=True)).ask("basic-livelihood.application", QUERY)
     records = [entry async for entry in store.records()]
