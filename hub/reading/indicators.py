@@ -39,16 +39,18 @@ _R, _A = INDEX_RECORD.c, INDEX_ABOUT.c
 class Scope:
     """What an indicator is computed over. Times are in milliseconds since 1970, UTC.
 
-    `low` and `high` are the places between which the records of that time stand. `officials` are
-    the purposes by which officials reach others, `by_case` those that rest on a case. `unreviewed`
-    are operations under a break-glass that nobody has found justified yet, `overdue` those whose
-    review is late or found it unjustified.
+    `low` and `high` are the places between which the records of that time stand; before `settled`
+    are those whose cases should have been decided by now. `officials` are the purposes by which
+    officials reach others, `by_case` those that rest on a case. `unreviewed` are operations under a
+    break-glass that nobody has found justified yet, `overdue` those whose review is late or found
+    it unjustified.
     """
 
     since: int
     until: int
     low: int
     high: int
+    settled: int
     officials: tuple[str, ...]
     by_case: tuple[str, ...]
     outside: Outside
@@ -212,33 +214,25 @@ def _events(part: str) -> Any:
     )
 
 
-def _of_case(scope: Scope) -> sa.Select[Any]:
-    return sa.select(_A.idx).where(
-        _A.part == word("case"),
-        _A.part != word(RELEASED),
-        _A.idx >= scope.low,
-        _A.idx < scope.high,
-    )
-
-
-def _before(scope: Scope, part: str) -> sa.Select[Any]:
-    """The records of a case that an event of the kind followed."""
+def _followed(part: str, low: int, high: int) -> sa.Select[Any]:
+    """The records of a case, between two places, that an event of the kind followed."""
     event = _events(part)
-    return _of_case(scope).join(
-        event, (event.c.pseudonym == _A.pseudonym) & (event.c.last > _A.idx)
+    of_case = sa.select(_A.idx).where(
+        _A.part == word("case"), _A.part != word(RELEASED), _A.idx >= low, _A.idx < high
     )
+    return of_case.join(event, (event.c.pseudonym == _A.pseudonym) & (event.c.last > _A.idx))
 
 
 def _undecided(scope: Scope) -> sa.ColumnElement[bool]:
     return sa.and_(
         _R.purpose.in_(scope.by_case),
         _R.at + sa.literal_column("0") < scope.until - DECIDED_DAYS * DAY,
-        _R.idx.not_in(_before(scope, "decided")),
+        _R.idx.not_in(_followed("decided", scope.low, scope.settled)),
     )
 
 
 def _brief(scope: Scope) -> sa.ColumnElement[bool]:
-    return _R.idx.in_(_before(scope, "brief"))
+    return _R.idx.in_(_followed("brief", scope.low, scope.high))
 
 
 def _without_decision(scope: Scope) -> Records:

@@ -17,7 +17,7 @@ from hub.oversight.tables import SIGHTS, USES
 from hub.querylog.tables import INDEX_RECORD
 from hub.reading import indicators
 from hub.reading.hours import outside
-from hub.reading.indicators import DAY, Found, Indicator, Records, Scope
+from hub.reading.indicators import DAY, DECIDED_DAYS, Found, Indicator, Records, Scope
 from hub.reading.search import connected
 
 DAYS = 365
@@ -80,23 +80,22 @@ class Reporting:
         """What there is between two times: the last year where nothing is said."""
         end = round(time.time() * 1000) + 1 if until is None else until
         start = end - DAYS * DAY if since is None else since
-        place = INDEX_RECORD.c.idx
-        low = (
-            sa.select(place).where(INDEX_RECORD.c.at >= start).order_by(INDEX_RECORD.c.at).limit(1)
+        at, place, due = INDEX_RECORD.c.at, INDEX_RECORD.c.idx, end - DECIDED_DAYS * DAY
+        low = sa.select(place).where(at >= start).order_by(at).limit(1)
+        high = sa.select(place).where(at < end).order_by(at.desc()).limit(1)
+        # The last of a whole day: were a clock ahead of the others, one record alone would mislead.
+        day = sa.select(sa.func.max(place + sa.literal_column("0"))).where(
+            at >= due - DAY, at < due
         )
-        high = (
-            sa.select(place)
-            .where(INDEX_RECORD.c.at < end)
-            .order_by(INDEX_RECORD.c.at.desc())
-            .limit(1)
-        )
-        unreviewed, overdue = await _reviews(connection)
         first, last = await connection.scalar(low), await connection.scalar(high)
+        settled = await connection.scalar(day)
+        unreviewed, overdue = await _reviews(connection)
         return Scope(
             since=start,
             until=end,
             low=(first or 0) - _SLACK,
             high=(last or 0) + _SLACK,
+            settled=(last or 0 if settled is None else settled) + _SLACK,
             officials=self._purposes(_OFFICIALS),
             by_case=self._purposes(BY_CASE),
             outside=outside(
