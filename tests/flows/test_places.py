@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -29,13 +30,17 @@ def told(demo: Demo) -> float:
     return next(float(line[1]) for line in lines if line[:1] == ["hub_two_places_total"])
 
 
+def events(demo: Demo) -> list[dict[str, Any]]:
+    lines = [line for line in (demo.folder / "stderr").read_text().splitlines() if "{" in line]
+    return [line for line in map(json.loads, lines) if line["logger"] == "hub.places"]
+
+
 def test_two_places_are_told_in_the_log_and_the_metrics(demo: Demo) -> None:
-    before = told(demo)
+    before, events_before = told(demo), events(demo)
     for place in ("127.0.0.1", "127.0.0.2"):
         assert ask(demo, "told-person", place).status_code == 200
     assert told(demo) - before == 1
-    lines = [line for line in (demo.folder / "stderr").read_text().splitlines() if "{" in line]
-    (event,) = (line for line in map(json.loads, lines) if line["logger"] == "hub.places")
+    (event,) = events(demo)[len(events_before) :]
     assert event["message"] == "a person's tokens are in use from two places"
     assert (len(event["person"]), event["refused"]) == (32, False)
     assert "told-person" not in str(event)
