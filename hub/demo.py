@@ -23,9 +23,10 @@ from typing import Any
 import httpx
 import uvicorn
 
-from hub.app import application, read_plans
-from hub.config import Sources, read_settings
+from hub.app import adapters_of, application, read_plans
+from hub.config import Settings, read_settings
 from hub.issuer import AUDIENCE, ISSUER, make_keys, token_for
+from hub.kit.sources import own_stand_ins
 from hub.persons import TITLES, DemoFailed
 from hub.querylog import schema
 from hub.querylog.store import LogUnavailable, engine_of
@@ -151,7 +152,7 @@ async def _demo_in(folder: Path, options: Options) -> None:
         await _upgrade(settings.log.store)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(_stop, [delivering])
-            others = await stack.enter_async_context(_others(folder, settings.sources))
+            others = await stack.enter_async_context(_others(folder, settings))
             app = application(settings, read_plans(settings))
             server = await stack.enter_async_context(_serving(app, listener))
             tokens = {name: token_for(folder, name) for name in TITLES}
@@ -241,15 +242,17 @@ async def _agencies(folder: Path) -> AsyncIterator[dict[str, dict[str, str]]]:
 
 
 @contextlib.asynccontextmanager
-async def _others(folder: Path, settings: Sources) -> AsyncIterator[dict[str, dict[str, str]]]:
+async def _others(folder: Path, settings: Settings) -> AsyncIterator[dict[str, dict[str, str]]]:
     """Stand-ins for the other enabled agencies, but for those that the environment leads to."""
-    there = reached(settings.catalogue, settings.enabled)
-    names = [name for name in settings.enabled if name not in (*_OWN, *there)]
+    declarations, enabled = settings.sources.catalogue, settings.sources.enabled
+    there = reached(declarations, enabled)
+    names = [name for name in enabled if name not in (*_OWN, *there)]
     if not names:
         yield {}
         return
     _say(f"starting stand-ins for {len(names)} more")
-    wanted = Wanted(names, settings.catalogue, folder / "population", folder / "run")
+    own = own_stand_ins(adapters_of(settings)[0])
+    wanted = Wanted(names, declarations, folder / "population", folder / "run", own=own)
     try:
         async with stand_ins(wanted) as found:
             for one in found.values():

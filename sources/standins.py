@@ -49,6 +49,8 @@ class Wanted:
     population: Path
     run: Path
     always: str = "none"
+    own: Mapping[str, str] = field(default_factory=dict)
+    """By adapter, the import path of what speaks a protocol of an integrator's own."""
 
 
 async def make_population(into: Path, people: int, seed: int) -> None:
@@ -74,10 +76,11 @@ async def stand_ins(wanted: Wanted) -> AsyncIterator[dict[str, StandIn]]:
         *(sys.executable, "-m", "sources.simulator", "stand-in", *wanted.names),
         *("--declarations", str(wanted.declarations), "--population", str(wanted.population)),
         *("--run", str(wanted.run), "--always", wanted.always, "--stop-with-stdin"),
+        *(part for each in wanted.own.items() for part in ("--own", "=".join(each))),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "SIMULATOR_TOKEN": secrets.token_urlsafe(24)},
+        env=_environment(wanted),
         start_new_session=True,
     )
     errors = asyncio.create_task(_read(process.stderr))
@@ -90,6 +93,12 @@ async def stand_ins(wanted: Wanted) -> AsyncIterator[dict[str, StandIn]]:
     finally:
         await asyncio.shield(_stop(process))
         await errors
+
+
+def _environment(wanted: Wanted) -> dict[str, str]:
+    """Of the process: what this one can import, it can where that is wanted."""
+    found = {**os.environ, "SIMULATOR_TOKEN": secrets.token_urlsafe(24)}
+    return {**found, "PYTHONPATH": os.pathsep.join(sys.path)} if wanted.own else found
 
 
 def reached(declarations: Path, names: Sequence[str]) -> list[str]:

@@ -94,6 +94,12 @@ def read_table(source: Source, model: type[_Model]) -> tuple[_Model | None, list
         return None, shape_faults(source.file, source.places, error, (source.adapter,))
 
 
+def table_faults(source: Source, model: type[Strict]) -> list[Fault]:
+    """Every fault of the table of an adapter that answers for people only."""
+    table, faults = read_table(source, model)
+    return faults if table is None else no_cases(source) + variable_faults(source, table)
+
+
 def variable_faults(source: Source, table: Strict) -> list[Fault]:
     """A fault for each environment variable that the table names and that is not set."""
     return unset_faults(source, dict(_texts(table.model_dump(), (source.adapter,))))

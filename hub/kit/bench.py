@@ -7,9 +7,8 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from hub.app import ADAPTERS
 from hub.kit.trying import CONTEXT
-from sources.adapter import Question
+from sources.adapter import Adapter, Question
 from sources.declaration import Source
 from sources.standins import StandIn
 
@@ -26,12 +25,16 @@ class Measured:
     people_a_second: float
 
 
-async def measure(source: Source, stand_in: StandIn, seconds: float) -> AsyncIterator[Measured]:
-    """Each size of call for some seconds, alone and many at once. Raises SourceError."""
+async def measure(
+    adapter: Adapter, source: Source, stand_in: StandIn, seconds: float
+) -> AsyncIterator[Measured]:
+    """Each size of call for some seconds, alone and many at once; then the adapter is closed.
+
+    Raises SourceError.
+    """
     subject = next(iter(stand_in.about["known"]))
     known = tuple(stand_in.about["known"][subject])
     items = tuple(item for item in source.items if item.subject == subject)
-    adapter = ADAPTERS[source.adapter](source)
     try:
         for people in sorted({1, min(10, source.batch), min(source.batch, len(known))}):
             question = Question(subject, known[:people], items, CONTEXT)

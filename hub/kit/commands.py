@@ -256,7 +256,8 @@ def _as_json(results: Sequence[Result]) -> dict[str, object]:
 
 async def _measure(place: Workplace, source: Source, seconds: float) -> list[bench.Measured]:
     async with stand_in(place, source) as found:
-        return [row async for row in bench.measure(source, found, seconds)]
+        adapter = place.adapters[source.adapter](source)
+        return [row async for row in bench.measure(adapter, source, found, seconds)]
 
 
 def _near(path: Path) -> Path:

@@ -78,15 +78,22 @@ def _adapter_faults(workplace: Workplace, source: Source, *, environment: bool) 
     ]
 
 
+def own_stand_ins(adapters: Mapping[str, type[Adapter]]) -> dict[str, str]:
+    """By adapter of an operator's own, the import path of what speaks as its agencies would."""
+    named = {name: getattr(adapter, "stand_in", None) for name, adapter in adapters.items()}
+    return {name: path for name, path in named.items() if path is not None}
+
+
 @contextlib.asynccontextmanager
 async def stand_in(
     workplace: Workplace, source: Source, always: str = "none"
 ) -> AsyncIterator[StandIn]:
     """A stand-in for one source over the kit's people. Raises StandInFailed."""
-    if source.adapter not in ADAPTERS:
+    own = own_stand_ins(workplace.adapters)
+    if source.adapter not in (*ADAPTERS, *own):
         raise StandInFailed(
-            f"no stand-in speaks `{source.adapter}`, an adapter of your own: ask the agency's test"
-            " system by `hub source try --test-system`, and test the adapter in its repository"
+            f"no stand-in speaks `{source.adapter}`, an adapter of your own: name one in it by"
+            " `stand_in`, or ask the agency's test system by `hub source try --test-system`"
         )
     await make_population(workplace.population, PEOPLE, SEED)
     wanted = Wanted(
@@ -95,6 +102,7 @@ async def stand_in(
         workplace.population,
         workplace.folder / "run",
         always,
+        own,
     )
     async with stand_ins(wanted) as found:
         os.environ.update(found[source.name].environment)

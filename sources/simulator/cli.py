@@ -84,6 +84,13 @@ def _parser() -> argparse.ArgumentParser:
     stand_in.add_argument("names", nargs="+", metavar="NAME", help="name of a declaration")
     stand_in.add_argument("--declarations", type=Path, required=True, metavar="DIR")
     stand_in.add_argument("--always", default="none", metavar="FAULT", help="broken from the start")
+    stand_in.add_argument(
+        "--own",
+        action="append",
+        default=[],
+        metavar="ADAPTER=MODULE:NAME",
+        help="what speaks the protocol of an adapter that is not the hub's",
+    )
     delivering = commands.add_parser(
         "caseload",
         help="deliver a caseload in bulk, with a truth in it",
@@ -162,6 +169,7 @@ def _stand_in(options: argparse.Namespace) -> int:
         options.run.resolve(),
         options.names,
         options.always,
+        dict(each.split("=", 1) for each in options.own),
     )
     return serve_declared(places, stop_with_stdin=options.stop_with_stdin)
 

@@ -67,7 +67,7 @@ def credentials(source: Source, port: int, token: str, directory: Path) -> Crede
         write_wsdl(source, url, directory / "service.wsdl")
         environment |= dict.fromkeys(wsdl, str(directory / "service.wsdl"))
     environment |= _key_files(table, directory)
-    tls, files = _tls(table.get("tls", {}), directory)
+    tls, files = tls_files(table.get("tls", {}), directory)
     environment |= files
     return Credentials(
         environment=environment,
@@ -111,8 +111,10 @@ def _key_files(table: Mapping[str, Any], directory: Path) -> dict[str, str]:
     return dict.fromkeys(names, str(path))
 
 
-def _tls(table: Mapping[str, str], directory: Path) -> tuple[ssl.SSLContext | None, dict[str, str]]:
-    """The server's side of TLS, and the files of the hub's side."""
+def tls_files(
+    table: Mapping[str, str], directory: Path
+) -> tuple[ssl.SSLContext | None, dict[str, str]]:
+    """The server's side of TLS, and the files of the hub's side by the variables of `[tls]`."""
     if not table:
         return None, {}
     authority_key = ec.generate_private_key(ec.SECP256R1())

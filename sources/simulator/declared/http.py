@@ -12,7 +12,6 @@ import socket
 import ssl
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -24,19 +23,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sources.declaration import Item, Source
+from sources.declaration import Source
 from sources.simulator.declared.credentials import credentials
 from sources.simulator.declared.faults import (
     OF_ANSWERS,
-    OF_RECORDS,
     OVER_HTTP,
     Entry,
     Fault,
-    Spoiler,
     delay,
     read_fault,
 )
-from sources.simulator.declared.holdings import Held, Holdings
+from sources.simulator.declared.holdings import Holdings
+from sources.simulator.declared.said import noted, said
 from sources.simulator.declared.stand import Call, RefusedError, filled
 from sources.simulator.declared.writing import Writing
 from sources.simulator.place import HOST
@@ -197,31 +195,8 @@ class HttpStand:
             return self._speaker.failure("internal error")
         if fault.mode == "personal-error-in-200":
             return self._speaker.failure(self._personal(call))
-        return self._speaker.write(call, self._entries(fault, call))
-
-    def _entries(self, fault: Fault, call: Call) -> list[Entry]:
-        holdings, items = self._holdings, call.items
-        entries = [
-            self._entry(held, items) for held in holdings.records("person", call.keys, items)
-        ]
-        if fault.mode not in OF_RECORDS:
-            return entries
-        asked = {".".join(item.wire) for item in items}
-        spare = (
-            item.wire[-1]
-            for item in self.source.items
-            if len(item.path) == 1 and ".".join(item.wire) not in asked
-        )
-
-        def other() -> Entry | None:
-            strangers = (key for key in holdings.some(10) if key not in call.keys)
-            found = holdings.records("person", [next(strangers, "")], items)
-            return self._entry(found[0], items) if found else None
-
-        return OF_RECORDS[fault.mode](Spoiler(next(spare, "unasked"), other), entries)
-
-    def _entry(self, held: Held, items: Sequence[Item]) -> Entry:
-        return Entry(held.key, self._speaker.writing.fields(held, items))
+        entries = said(self.source, self._holdings, self._speaker.writing, fault, call)
+        return self._speaker.write(call, entries)
 
     def _personal(self, call: Call) -> str:
         """An error's text of the kind that agencies were seen to send: it tells of a person."""
@@ -229,20 +204,10 @@ class HttpStand:
 
     def _write(self, request: Request, call: Call, status: int) -> None:
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        told = self._told(request, call)
-        entry = {
-            "at": datetime.now(UTC).isoformat(),
-            "keys": call.keys,
-            "items": [".".join(item.wire) for item in call.items if item.wire],
-            **{name: told.get(name) for name in _TOLD},
-            "page": call.page,
-            "status": status,
-            "target": f"{request.method} {target}",
-        }
-        os.write(self._record, orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
+        line = noted(call, self._told(request, call), status, f"{request.method} {target}")
+        os.write(self._record, line)
 
 
-_TOLD = ("purpose", "legalBasis", "case", "operation", "user")
 PERSONAL = "Hong Gildong"
 """A name that error texts tell: the one that Korean forms use for their examples."""
 

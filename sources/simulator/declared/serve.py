@@ -1,12 +1,13 @@
 """The process of stand-ins: several agencies, each on a port of its own, until told to stop."""
 
 import asyncio
+import importlib
 import json
 import os
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
@@ -23,6 +24,7 @@ from sources.simulator.declared.files import FileStand
 from sources.simulator.declared.graphql import GraphqlSpeaker
 from sources.simulator.declared.holdings import Holdings
 from sources.simulator.declared.http import HttpStand, Server, Speaker, listening
+from sources.simulator.declared.own import OwnStand, Speaking
 from sources.simulator.declared.rest import RestSpeaker, XroadSpeaker
 from sources.simulator.declared.soap import SoapSpeaker
 from sources.simulator.declared.stand import Stand
@@ -50,6 +52,8 @@ class Places:
     names: Sequence[str]
     always: str = "none"
     """A fault that is in force whenever no other is."""
+    own: Mapping[str, str] = field(default_factory=dict)
+    """By adapter, the import path of what speaks a protocol of an integrator's own."""
 
 
 def serve(places: Places, *, stop_with_stdin: bool) -> int:
@@ -73,7 +77,7 @@ def _read(places: Places) -> list[tuple[Source, Source | None]]:
         raise FaultyConfiguration(faults)
     sources = [catalogue.sources[name] for name in places.names]
     for source in sources:
-        if source.adapter not in ADAPTERS:
+        if source.adapter not in (*ADAPTERS, *places.own):
             raise ValueError(
                 f"{source.file}: no stand-in speaks `{source.adapter}`; {nearest('', ADAPTERS)}"
             )
@@ -129,8 +133,23 @@ def _stand(source: Source, holdings: Holdings, token: str, places: Places) -> St
         return DatabaseStand(source, holdings, token, place)
     if source.adapter == "file":
         return FileStand(source, holdings, directory)
+    if source.adapter in places.own:
+        return OwnStand(source, holdings, _imported(places.own[source.adapter]), directory)
     speaker = _SPEAKERS[source.adapter](source)
     return HttpStand(source, holdings, speaker, token, directory / "access.jsonl")
+
+
+def _imported(path: str) -> Callable[[Source, OwnStand], Speaking]:
+    """What a path names. Raises ValueError."""
+    module, _, name = path.partition(":")
+    try:
+        found: Callable[[Source, OwnStand], Speaking] = getattr(
+            importlib.import_module(module), name
+        )
+    except (ImportError, AttributeError) as error:
+        message = f"the stand-in `{path}` cannot be imported ({type(error).__name__}); correct it"
+        raise ValueError(message) from error
+    return found
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

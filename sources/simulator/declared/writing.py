@@ -49,6 +49,8 @@ class Writing:
                 return _MONEY[self.money](value)
             case "Int" | "Float":
                 return str(value) if self.numbers == "text" else value
+            case "Boolean":
+                return str(value).lower() if self.numbers == "text" else value
             case _:
                 return value
 
