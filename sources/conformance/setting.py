@@ -157,7 +157,7 @@ class Setting:
     async def fault(self, mode: str, milliseconds: int = 500) -> None:
         """Have the stand-in break in a way. Raises NotApplicable where it has no such way."""
         if mode != "none" and mode not in self.about["faults"]:
-            raise NotApplicable(f"what stands in for one asked by `{self.source.adapter}` breaks otherwise")
+            raise NotApplicable(f"a stand-in asked by `{self.source.adapter}` cannot break so")
         body = {"mode": mode, "ms": milliseconds}
         (await self.client.post(f"{self.control}/fault", json=body)).raise_for_status()
 
