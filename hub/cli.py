@@ -99,20 +99,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _schema_command(commands.add_parser("schema", help="print the schema, or compare two"))
 
-    register = commands.add_parser("purposes", help="list, show or compare purposes")
-    register.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
-    register.add_argument("--json", action="store_true", help="print JSON")
-    register.set_defaults(run="purposes", code=None, old=None)
-    actions = register.add_subparsers(metavar="ACTION")
-    showing = actions.add_parser("show", help="one purpose, with the rule of every item")
-    showing.add_argument("code", help="code of the purpose")
-    comparing = actions.add_parser(
-        "diff", help="what a change exposes or closes; exit code 1 if it exposes anything"
-    )
-    comparing.add_argument("old", type=Path, help="folder of the register before")
-    comparing.add_argument("new", type=Path, help="folder of the register after")
-
     for name, says, add in (
+        ("purposes", "list, show or compare purposes", _purposes_command),
         ("catalogue", "list every declaration", _catalogue_command),
         ("programmes", "list the programmes", _programmes_command),
         ("notices", "what recipients wait to be told", _notices_command),
@@ -181,6 +169,25 @@ def _schema_command(parser: argparse.ArgumentParser) -> None:
         )
     comparing.add_argument("--json", action="store_true", help="print JSON")
     comparing.set_defaults(run="schema_diff")
+
+
+def _purposes_command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, default=_CONFIG, help="the settings (hub.toml)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run="purposes", code=None, old=None)
+    actions = parser.add_subparsers(metavar="ACTION")
+    showing = actions.add_parser("show", help="one purpose: its terms, and the rule of every item")
+    showing.add_argument("code", help="code of the purpose")
+    comparing = actions.add_parser(
+        "diff", help="what a change exposes or closes; exit code 1 if it exposes anything"
+    )
+    comparing.add_argument("old", type=Path, help="folder of the register before")
+    comparing.add_argument("new", type=Path, help="folder of the register after")
+    for action in (showing, comparing):
+        # Also behind the action, where people write it; in front of it, it stands as given.
+        action.add_argument(
+            "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON"
+        )
 
 
 def _catalogue_command(parser: argparse.ArgumentParser) -> None:

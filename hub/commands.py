@@ -11,7 +11,7 @@ from pathlib import Path
 
 from authz.purpose import Purpose
 from hub import explain as explaining
-from hub import logs, purposes, tables
+from hub import logs, purposes, purposes_diff, tables
 from hub.app import Plans, read_plans
 from hub.config import PurposeRegister, Settings, read_settings
 from hub.errors import RequestRefused
@@ -53,10 +53,13 @@ def run_purposes(options: argparse.Namespace) -> int:
         remedy = nearest(options.code, register.purposes)
         print(f"there is no purpose `{options.code}`: {remedy}", file=sys.stderr)
         return 2
+    purpose = None if options.code is None else register.purposes[options.code]
     if options.json:
-        print(json.dumps(purposes.as_json(register), indent=2, ensure_ascii=False))
-    elif options.code is not None:
-        purposes.print_purpose(register.purposes[options.code])
+        whole = purposes.register_json(register)
+        shown = whole if purpose is None else purposes.purpose_json(purpose)
+        print(json.dumps(shown, indent=2, ensure_ascii=False))
+    elif purpose is not None:
+        purposes.print_purpose(purpose)
     else:
         purposes.print_list(register)
     return 0
@@ -67,7 +70,7 @@ def _purposes_diff(settings: Settings, options: argparse.Namespace) -> int:
     for folder in (options.old, options.new):
         of_folder = settings.model_copy(update={"register_": PurposeRegister(folder=folder)})
         registers.append(read_plans(of_folder, environment=False).register)
-    changes = purposes.differences(*registers)
+    changes = purposes_diff.differences(*registers)
     if options.json:
         print(json.dumps([dataclasses.asdict(change) for change in changes], indent=2))
     else:

@@ -1,199 +1,26 @@
-"""The register for people: `hub purposes` lists, shows, and says what a change exposes or closes.
-
-Differences are found by enumerating every role, purpose and item, not by comparing texts: a new
-parent, a lifted prohibition and a new category come out as what they let somebody see.
-"""
+"""The register for people and programs: `hub purposes` lists it and shows a purpose whole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Mapping
 
-from authz.condition import Condition
-from authz.obligations import lighter
-from authz.purpose import Purpose
+from authz.purpose import Decision, Purpose, Relation, Validity
 from authz.register import Register
-from authz.transform import Transform
 from hub import tables
 
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One thing that a change of the register does, in plain words."""
-
-    effect: Literal["exposes", "closes"]
-    text: str
-
-
-Seen = tuple[Transform | None, tuple[Condition, ...]]
-"""How an item is seen: reduced or whole, and under which conditions only."""
-
-
-def differences(old: Register, new: Register) -> list[Change]:
-    """What the new register exposes that the old does not, and what it closes."""
-    changes: list[Change] = []
-    for code in sorted(old.purposes.keys() | new.purposes.keys()):
-        before, after = old.purposes.get(code), new.purposes.get(code)
-        changes += _roles(code, before, after)
-        changes += _items(code, before, after)
-        changes += _derivations(code, before, after)
-        changes += _uses(code, before, after)
-        if before is not None and after is not None and before.roles & after.roles:
-            changes += _reach(before, after)
-            changes += _demands(before, after)
-    return changes
-
-
-def _roles(code: str, before: Purpose | None, after: Purpose | None) -> Iterator[Change]:
-    """Who may newly use a purpose, or no longer may: some open much and name no item."""
-    had = before.roles if before is not None else frozenset()
-    has = after.roles if after is not None else frozenset()
-    for role in sorted(has - had):
-        text = f"newly lets {role} use {code}"
-        if after is not None:
-            text += f", of the relation `{after.relation}`{_PROTECTED * after.protected}"
-        yield Change("exposes", text)
-    for role in sorted(had - has):
-        yield Change("closes", f"no longer lets {role} use {code}")
-
-
-_PROTECTED = ", which may see where protected people live"
-
-
-def _items(code: str, before: Purpose | None, after: Purpose | None) -> Iterator[Change]:
-    seen, shown = _seen(before), _seen(after)
-    for role, item in sorted(seen.keys() | shown.keys()):
-        if (role, item) not in seen:
-            how = _how(shown[role, item])
-            yield Change("exposes", f"newly lets {role} see `{item}`{how} for {code}")
-        elif (role, item) not in shown:
-            yield Change("closes", f"no longer lets {role} see `{item}` for {code}")
-        elif seen[role, item] != shown[role, item]:
-            was, now = seen[role, item], shown[role, item]
-            narrows = was[0] in (None, now[0]) and set(was[1]) <= set(now[1])
-            effect: Literal["exposes", "closes"] = "closes" if narrows else "exposes"
-            text = f"lets {role} see `{item}`{_how(now)} for {code}, before{_how(was)}"
-            yield Change(effect, text)
-
-
-def _seen(purpose: Purpose | None) -> dict[tuple[str, str], Seen]:
-    """What every role sees for a purpose, and how it is reduced."""
-    if purpose is None:
-        return {}
-    return {
-        (role, name): (decision.transform, purpose.conditions.get(name, ()))
-        for role in purpose.roles
-        for name, decision in purpose.decisions.items()
-        if decision.allowed
-    }
-
-
-def _uses(code: str, before: Purpose | None, after: Purpose | None) -> Iterator[Change]:
-    """What every role may newly do with an item beside seeing it, or no longer may."""
-    had, has = _usable(before), _usable(after)
-    for role, item, use in sorted(has - had):
-        yield Change("exposes", f"newly lets {role} {use} by `{item}` for {code}")
-    for role, item, use in sorted(had - has):
-        yield Change("closes", f"no longer lets {role} {use} by `{item}` for {code}")
-
-
-def _usable(purpose: Purpose | None) -> set[tuple[str, str, str]]:
-    """Every use that a role may make of an item beside returning it."""
-    if purpose is None:
-        return set()
-    return {
-        (role, item, use)
-        for role in purpose.roles
-        for use, decisions in purpose.uses.items()
-        for item, decision in decisions.items()
-        if decision.allowed
-    }
-
-
-def _derivations(code: str, before: Purpose | None, after: Purpose | None) -> Iterator[Change]:
-    """Which derived answers every role is newly given by name, or no longer is."""
-    had, has = _named(before), _named(after)
-    for role, name in sorted(had.keys() | has.keys()):
-        was, now = had.get((role, name)), has.get((role, name))
-        if was != now:
-            exposes = now is True or was is False
-            yield Change(
-                "exposes" if exposes else "closes",
-                f"{_BY_NAME[now]} {role} `{name}` for {code}, before {_BEFORE[was]}",
-            )
-
-
-_BY_NAME = {
-    True: "newly gives, whatever of its items may be seen,",
-    False: "newly denies",
-    None: "leaves to its items whether to give",
+REACHES: Mapping[Relation, str] = {
+    "case": "the household of an open case of the caller's office, of these programmes",
+    "assigned": "the same of `case`, where the caller is the official in charge",
+    "receipt": "recipients whom the caller's office paid one of these programmes last",
+    "self": "the caller's own record",
+    "household": "the caller's own record, and of children under 14 whose household they head",
+    "break-glass": "one recipient, for whom the caller has broken the glass",
+    "oversight": "nobody: it approves and reviews what others do",
+    "audit": "nobody: it reads the query log",
+    "population": "nobody: it counts in statistics",
+    "none": "nobody",
 }
-_BEFORE = {True: "given by name", False: "denied by name", None: "as its items were"}
-
-
-def _named(purpose: Purpose | None) -> dict[tuple[str, str], bool]:
-    """The derived answers that are allowed or prohibited by name, by role."""
-    if purpose is None:
-        return {}
-    return {
-        (role, name): decision.allowed
-        for role in purpose.roles
-        for name, decision in purpose.derivations.items()
-    }
-
-
-def _how(seen: Seen) -> str:
-    transform, conditions = seen
-    whole = " whole" if transform is None else f" reduced ({transform.text})"
-    return "".join((whole, *(f", {condition.text}," for condition in conditions)))
-
-
-def _reach(before: Purpose, after: Purpose) -> Iterator[Change]:
-    """What has become of whom a purpose reaches, beside its items."""
-    code = after.code
-    if before.relation != after.relation:
-        text = f"{code} reaches people by `{after.relation}`, before by `{before.relation}`"
-        yield Change("exposes", text)
-    if before.jurisdiction != after.jurisdiction:
-        effect: Literal["exposes", "closes"] = (
-            "exposes" if after.jurisdiction == "none" else "closes"
-        )
-        text = f"{code} has jurisdiction `{after.jurisdiction}`, before `{before.jurisdiction}`"
-        yield Change(effect, text)
-    if before.protected != after.protected:
-        may = "newly may" if after.protected else "no longer may"
-        text = f"{code} {may} see where protected people live"
-        yield Change("exposes" if after.protected else "closes", text)
-    for programme in sorted(after.programmes - before.programmes):
-        yield Change("exposes", f"{code} newly covers the programme `{programme}`")
-    for programme in sorted(before.programmes - after.programmes):
-        yield Change("closes", f"{code} no longer covers the programme `{programme}`")
-    for name, was, now in (
-        ("valid", before.valid, after.valid),
-        ("limits", before.limits, after.limits),
-    ):
-        if was != now:
-            yield Change("exposes", f"{code} has other `{name}`: check by hand what that opens")
-
-
-def _demands(before: Purpose, after: Purpose) -> Iterator[Change]:
-    """What has become of what a purpose demands beside an allow."""
-    was, now = before.obligations.demands, after.obligations.demands
-    less = lighter(before.obligations, after.obligations)
-    for key in sorted(was.keys() | now.keys()):
-        if was.get(key) != now.get(key):
-            text = f"{after.code} demands {now.get(key, 'no ' + _DEMANDS[key])}"
-            text += f", before {was.get(key, 'none')}"
-            yield Change("exposes" if key in less else "closes", text)
-
-
-_DEMANDS = {
-    "reason": "reason",
-    "second_approver": "approval",
-    "notice": "notice to the recipient",
-    "review_days": "review",
-}
+"""Whom a caller reaches by a relation, in words."""
 
 
 def print_list(register: Register) -> None:
@@ -216,77 +43,143 @@ def print_list(register: Register) -> None:
 
 
 def print_purpose(purpose: Purpose) -> None:
-    """One purpose, with the decision and rule of every item."""
-    sourced = "" if purpose.legal_basis.mark == "S" else " (to be checked)"
+    """One purpose: its terms in plain words, then every item with what may be done and by what."""
     print(f"{purpose.code}: {purpose.title}")
-    print(f"law: {purpose.legal_basis.text}{sourced}")
-    print(f"roles: {', '.join(sorted(purpose.roles)) or 'none; used by its children'}")
-    print(f"reaches by: {purpose.relation}; jurisdiction: {purpose.jurisdiction}")
-    if purpose.protected:
-        print("may see where protected people live")
-    if days := _days(purpose):
-        print(f"valid: {days}")
-    limits = purpose.limits.model_dump(exclude_defaults=True)
-    if limits:
-        print(f"limits: {', '.join(f'{name} {value}' for name, value in limits.items())}")
-    if purpose.obligations.demands:
-        print(f"demands: {'; '.join(purpose.obligations.demands.values())}")
-    if purpose.programmes:
-        print(f"programmes: {', '.join(sorted(purpose.programmes))}")
+    for name, told in _terms(purpose):
+        print(f"{name}: {told}")
     tables.show(
         None,
-        ("Item", "Decision", "Uses", "Rule"),
+        ("Item", "Returned", "Also used to", "Rule"),
         [
-            (
-                name,
-                "allow" if decision.allowed else "deny",
-                ", ".join(
-                    use for use, of in purpose.uses.items() if name in of and of[name].allowed
-                ),
-                decision.rule,
-            )
-            for name, decision in sorted(({**purpose.decisions, **purpose.derivations}).items())
+            (item, _returned(purpose, decision), ", ".join(used), "; ".join(_rules(decision, used)))
+            for item, decision, used in _decided(purpose)
         ],
     )
 
 
-def _days(purpose: Purpose) -> str:
-    since, until = purpose.valid.since, purpose.valid.until
-    named = (("from", since), ("until", until))
-    return " ".join(f"{word} {day}" for word, day in named if day is not None)
+def _terms(purpose: Purpose) -> Iterator[tuple[str, str]]:
+    """What holds for the purpose as a whole: by what name, and in words."""
+    sourced = "" if purpose.legal_basis.mark == "S" else " (to be checked)"
+    yield "law", purpose.legal_basis.text + sourced
+    if purpose.parent is not None:
+        yield "inherits from", purpose.parent
+    yield "roles", ", ".join(sorted(purpose.roles)) or "none; used by its children"
+    yield "reaches", f"{REACHES[purpose.relation]} (`{purpose.relation}`)"
+    if purpose.programmes:
+        yield "programmes", ", ".join(sorted(purpose.programmes))
+    within = {"district": "who lives in the caller's district", "none": "no limit by district"}
+    yield "jurisdiction", within[purpose.jurisdiction]
+    may = "may be seen" if purpose.protected else "kept, with all that leads there"
+    yield "where protected people live", may
+    yield "valid", days(purpose.valid)
+    yield "limits", "; ".join(limits(purpose).values()) or "none"
+    yield "demands", "; ".join(purpose.obligations.demands.values()) or "nothing"
+    yield "log", f"details of its operations are kept for {purpose.retention} years"
+    for condition, items in _conditions(purpose).items():
+        yield condition, ", ".join(f"`{item}`" for item in items)
 
 
-def as_json(register: Register) -> dict[str, object]:
+def days(valid: Validity) -> str:
+    """On which days a purpose may be used."""
+    named = (("from", valid.since), ("until", valid.until))
+    return " ".join(f"{word} {day}" for word, day in named if day is not None) or "always"
+
+
+def limits(purpose: Purpose) -> dict[str, str]:
+    """What limits a purpose, in words by key."""
+    told, found = purpose.limits, dict[str, str]()
+    if told.subjects_per_operation is not None:
+        found["subjects_per_operation"] = (
+            f"recipients of one operation: {told.subjects_per_operation} at most"
+        )
+    if told.subjects_per_day is not None:
+        found["subjects_per_day"] = (
+            "recipients of one caller in 24 hours, under all purposes:"
+            f" {told.subjects_per_day} at most"
+        )
+    if purpose.relation == "break-glass":
+        found["minutes"] = f"open for {told.minutes} minutes"
+    if told.anew:
+        found["anew"] = "sources may be asked again though what was kept would serve"
+    return found
+
+
+def _conditions(purpose: Purpose) -> dict[str, list[str]]:
+    """The items that may be asked for under a condition only, by the condition in words."""
+    found: dict[str, list[str]] = {}
+    for item, conditions in sorted(purpose.conditions.items()):
+        if purpose.decisions[item].allowed:
+            for condition in conditions:
+                found.setdefault(condition.text, []).append(item)
+    return found
+
+
+def _decided(purpose: Purpose) -> Iterator[tuple[str, Decision, dict[str, str]]]:
+    """Every item and derived answer, what is decided, and the rule of each use it has besides."""
+    for item, decision in sorted({**purpose.decisions, **purpose.derivations}.items()):
+        used = {
+            use: decisions[item].rule
+            for use, decisions in purpose.uses.items()
+            if item in decisions and decisions[item].allowed
+        }
+        yield item, decision, used
+
+
+def _returned(purpose: Purpose, decision: Decision) -> str:
+    if not decision.allowed:
+        return "no"
+    if decision.item in purpose.derivations:
+        return "derived answer"
+    whole = "whole" if decision.transform is None else f"reduced ({decision.transform.text})"
+    return f"{whole}, on condition" if purpose.conditions.get(decision.item) else whole
+
+
+def _rules(decision: Decision, used: Mapping[str, str]) -> Iterator[str]:
+    """The rule of an item, and those of its uses where it is not returned."""
+    yield decision.rule
+    if not decision.allowed:
+        yield from used.values()
+
+
+def register_json(register: Register) -> dict[str, object]:
     """The register for programs."""
+    purposes = [purpose_json(each) for _, each in sorted(register.purposes.items())]
+    return {"version": register.version, "purposes": purposes}
+
+
+def purpose_json(purpose: Purpose) -> dict[str, object]:
+    """A purpose for programs: its terms, and what is decided for every item by which rule."""
     return {
-        "version": register.version,
-        "purposes": [
+        "code": purpose.code,
+        "title": purpose.title,
+        "parent": purpose.parent,
+        "legalBasis": purpose.legal_basis.model_dump(),
+        "roles": sorted(purpose.roles),
+        "relation": purpose.relation,
+        "programmes": sorted(purpose.programmes),
+        "jurisdiction": purpose.jurisdiction,
+        "protected": purpose.protected,
+        "valid": purpose.valid.model_dump(mode="json"),
+        "limits": purpose.limits.model_dump(),
+        "obligations": purpose.obligations.model_dump(),
+        "retention": purpose.retention,
+        "items": [
             {
-                "code": code,
-                "title": purpose.title,
-                "legalBasis": purpose.legal_basis.model_dump(),
-                "roles": sorted(purpose.roles),
-                "relation": purpose.relation,
-                "programmes": sorted(purpose.programmes),
-                "jurisdiction": purpose.jurisdiction,
-                "items": {
-                    name: decision.transform.text if decision.transform else "whole"
-                    for name, decision in sorted(purpose.decisions.items())
-                    if decision.allowed
-                },
-                "conditions": {
-                    name: [condition.text for condition in conditions]
-                    for name, conditions in sorted(purpose.conditions.items())
-                },
-                "uses": {
-                    use: [name for name, decision in sorted(decisions.items()) if decision.allowed]
-                    for use, decisions in purpose.uses.items()
-                },
-                "derivations": {
-                    name: "allow" if decision.allowed else "prohibit"
-                    for name, decision in sorted(purpose.derivations.items())
-                },
+                "item": item,
+                "returned": _reduced(decision) if decision.allowed else None,
+                "rule": decision.rule,
+                "conditions": [each.text for each in purpose.conditions.get(item, ())],
+                "uses": used,
             }
-            for code, purpose in sorted(register.purposes.items())
+            for item, decision, used in _decided(purpose)
+            if item not in purpose.derivations
         ],
+        "derivations": {
+            name: {"allowed": decision.allowed, "rule": decision.rule}
+            for name, decision in sorted(purpose.derivations.items())
+        },
     }
+
+
+def _reduced(decision: Decision) -> str:
+    return "whole" if decision.transform is None else decision.transform.text
