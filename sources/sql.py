@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from pydantic import Field
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -93,9 +94,10 @@ class SqlAdapter:
         pool: dict[str, Any] = {"pool_size": source.terms.pool.connections, "max_overflow": 0}
         secure = _secured(url, table)
         self._postgresql = url.get_backend_name() == "postgresql"
+        # A call is one statement, a snapshot by itself: a transaction would be two errands more.
         # SQLite runs in threads anyhow: a question is one errand of a thread, not one a statement.
         self._engine: AsyncEngine | sa.Engine = (
-            create_async_engine(url, connect_args=secure, **pool)
+            create_async_engine(url, connect_args=secure, isolation_level="AUTOCOMMIT", **pool)
             if self._postgresql
             else sa.create_engine(url.set(drivername="sqlite"), **pool)
         )
@@ -121,13 +123,18 @@ class SqlAdapter:
         for key, parts in columns.items():
             rows = self._rows(self._table.lists[key], parts, table, base.key)
             selected.append(rows.label(f"_list_{key}"))
-        keys: sa.BindParameter[Any] = sa.bindparam("keys", expanding=True)
-        statement = sa.select(*selected).where(table.c[base.key].in_(keys))
+        statement = sa.select(*selected).where(self._is_asked_for(table.c[base.key]))
         shape = [
             (f"_list_{key}", (parts[0].wire[0], *(item.wire[-1] for item in parts)))
             for key, parts in columns.items()
         ]
         return statement, shape, decoder(items, Formats(rows=self._rows_most))
+
+    def _is_asked_for(self, key: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        """On PostgreSQL one prepared statement serves however many keys there are."""
+        if self._postgresql:
+            return key == sa.any_(sa.bindparam("keys", type_=postgresql.ARRAY(sa.String)))
+        return key.in_(sa.bindparam("keys", expanding=True))
 
     def _rows(
         self, declared: List, items: Sequence[Item], owner: sa.TableClause, key: str

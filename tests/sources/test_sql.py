@@ -400,7 +400,9 @@ async def test_keys_are_bound_and_never_in_the_statement(
     await over(database.url).ask(HANA, QUOTED, items=("property.name",))
     assert HANA not in statements[-1].text
     assert QUOTED not in statements[-1].text
-    assert set(statements[-1].parameters) == {HANA, QUOTED}
+    # An array is one parameter.
+    bound = statements[-1].parameters
+    assert set(bound[0] if len(bound) == 1 else bound) == {HANA, QUOTED}
 
 
 # The server
