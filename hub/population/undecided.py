@@ -5,22 +5,28 @@ What is not known may not matter: a result that is the same whatever it is, is d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from hub.population.deliveries import KEY
 from hub.population.review_engine import Engine
 from hub.population.reviewed import Reviewed, Tables
-from hub.population.testing import OPEN, households, known_facts, members
+from hub.population.testing import OPEN, households, members
 from schema.rules import columns
 from schema.rules.assess import RESULTS, verdict
-from schema.rules.book import Programme
-from schema.rules.facts import Fact, HouseholdFacts, Known, Member, NotKnown
-from schema.rules.run import work_out
-from schema.rules.year import Year, rules_of
+from schema.rules.book import Book, Input, Programme
+from schema.rules.facts import Known, NotKnown, Value, bounded
+from schema.rules.run import Given, Values
+from schema.rules.year import Year
 
 _ABOVE = "above the threshold whatever is not known"
+_NONE_LEFT_OUT = False
+"""The last of each member's row: whether it stands for others who are not known."""
 
 
 def decide_by_bounds(
@@ -32,12 +38,15 @@ def decide_by_bounds(
     wanted: dict[str, list[str]] = {}
     for row in backend.to_pyarrow(undecided).to_pylist():
         wanted.setdefault(row[KEY], []).append(row["programme"])
-    tests = {key: _test_of(reviewed, key) for key in reviewed.programmes}
+    if not wanted:
+        return
+    programmes = {key: reviewed.programme(key) for key in reviewed.programmes}
+    rules = _rules_of(reviewed, programmes.values())
     found = [
         {"of": key, "for": programme, **decided}
-        for key, facts in (_facts(backend, reviewed, tables, undecided) if wanted else ())
+        for key, values in _worked_out(backend, rules, reviewed, tables, undecided)
         for programme in wanted[key]
-        if (decided := _decided(*tests[programme], facts))
+        if (decided := _decided(rules, programmes[programme], values))
     ]
     if found:
         _put_in(engine, tested, found, into)
@@ -61,14 +70,19 @@ def _put_in(engine: Engine, tested: Any, found: Sequence[Mapping[str, Any]], int
     into.unlink()
 
 
-def _test_of(reviewed: Reviewed, key: str) -> tuple[Programme, Year]:
-    rules = rules_of(reviewed.book, reviewed.day.year, reviewed.book.by_key[key])
-    return reviewed.programme(key), rules
+def _rules_of(reviewed: Reviewed, programmes: Iterable[Programme]) -> Year:
+    """The rules of the year as far as any of the programmes rests on them: worked out once."""
+    book = reviewed.book
+    reached = frozenset(book.reached([name for one in programmes for name in one.needs]))
+    return replace(
+        reviewed.rules,
+        formulas={name: one for name, one in reviewed.rules.formulas.items() if name in reached},
+        facts=frozenset(name for name in reached if name in book.inputs) | {"applicant"},
+    )
 
 
-def _decided(programme: Programme, rules: Year, facts: HouseholdFacts) -> dict[str, str | None]:
+def _decided(rules: Year, programme: Programme, values: Values) -> dict[str, str | None]:
     """What a test comes to, and why not; nothing where it hangs on what is not known."""
-    values = work_out(rules, facts)
     met = verdict(rules, programme, values)
     if met is None:
         return {}
@@ -77,39 +91,63 @@ def _decided(programme: Programme, rules: Year, facts: HouseholdFacts) -> dict[s
     return {"decided": RESULTS[met].value, "why": None if met else why}
 
 
-def _facts(
-    backend: Any, reviewed: Reviewed, tables: Tables, keys: Any
-) -> Iterator[tuple[str, HouseholdFacts]]:
-    """The facts of each applicant's household, the applicant first."""
-    rows = members(reviewed, tables.people, keys)
+def _worked_out(
+    backend: Any, rules: Year, reviewed: Reviewed, tables: Tables, keys: Any
+) -> Iterator[tuple[str, Values]]:
+    """What every step of each applicant's household must lie within.
+
+    As `schema/rules/run.py` works it out for one, but for reading facts column by column.
+    """
+    layout = rules.layout
+    rows = members(reviewed, tables.people, keys.select(KEY).distinct())
+    rows = rows.order_by(columns.KEY, rows["applicant"].desc(), "member")
     own = households(reviewed, tables.people.semi_join(keys, KEY))
-    of_household = {row[columns.KEY]: row for row in backend.to_pyarrow(own).to_pylist()}
-    names = [name for name in known_facts(reviewed, tables.people) if name in reviewed.facts]
-    by_applicant: dict[str, list[Mapping[str, Any]]] = {}
-    for row in backend.to_pyarrow(rows).to_pylist():
-        by_applicant.setdefault(row[columns.KEY], []).append(row)
-    for key, found in by_applicant.items():
-        found.sort(key=lambda row: (not row["applicant"], row["member"]))
-        yield (
-            key,
-            HouseholdFacts(
-                tuple(Member(row["member"], _of_member(reviewed, row, names)) for row in found),
-                {
-                    name: Known(value)
-                    for name, value in of_household[key].items()
-                    if name != columns.KEY and value is not None
-                },
-            ),
+    told = _table(backend, own)
+    of_household = dict(
+        zip(told[columns.KEY], _bounds(rules.book, layout.household, told), strict=True)
+    )
+    told = _table(backend, rows)
+    each = zip(told[columns.KEY], _bounds(rules.book, layout.member, told), strict=True)
+    for key, found in itertools.groupby(each, key=itemgetter(0)):
+        facts = [(*row, _NONE_LEFT_OUT) for _, row in found]
+        steps, _ = rules.within(of_household[key], facts)
+        household = dict(zip(layout.household_steps, steps, strict=True))
+        yield key, Values(exact=False, household=household, members=(), given=Given({}, ()))
+
+
+def _table(backend: Any, rows: Any) -> Mapping[str, list[Any]]:
+    found: Mapping[str, list[Any]] = backend.to_pyarrow(rows).to_pydict()
+    return found
+
+
+def _bounds(
+    book: Book, names: Sequence[str], told: Mapping[str, list[Any]]
+) -> Iterator[tuple[Any, ...]]:
+    """What the named facts of each row must lie within."""
+    count = len(told[columns.KEY])
+    if not names:
+        return itertools.repeat((), count)
+    nothing = [None] * count
+    read = [
+        map(
+            _within(book.inputs[name]),
+            *(told.get(f"{name}{end}", nothing) for end in ("", "_least", "_most")),
         )
+        for name in names
+    ]
+    return zip(*read, strict=True)
 
 
-def _of_member(reviewed: Reviewed, row: Mapping[str, Any], names: list[str]) -> dict[str, Fact]:
-    facts: dict[str, Fact] = {}
-    for name in (*names, "relation"):
-        if row[name] is not None:
-            facts[name] = Known(row[name])
-        elif reviewed.book.inputs[name].declared is None:
-            facts[name] = NotKnown(
-                "unavailable", least=row.get(f"{name}_least"), most=row.get(f"{name}_most")
-            )
-    return facts
+def _within(entry: Input) -> Callable[[Value | None, int | None, int | None], Any]:
+    """What a fact must lie within by its value or, where that is not known, its least and most."""
+    known = cache(lambda value: bounded(entry, Known(value)))
+    unknown = cache(
+        lambda least, most: bounded(entry, NotKnown("unavailable", least=least, most=most))
+    )
+
+    def within(value: Value | None, least: int | None, most: int | None) -> Any:
+        if value is None:
+            value = entry.declared
+        return unknown(least, most) if value is None else known(value)
+
+    return within
