@@ -164,14 +164,14 @@ class SqlAdapter:
         return sa.select(every(row, type_=sa.JSON)).scalar_subquery()
 
     async def ask(self, question: Question) -> Reply:
-        """Ask once; where a pooled connection turned out dead, once more, as reads are safe."""
+        """Ask once; where what was kept of the database is of no use, once more: reads are safe."""
         names = tuple(item.name for item in question.items)
         statement, lists, decode = self._prepared(question.subject, names)
         try:
             try:
                 rows = await self._fetch(statement, question.keys)
             except DBAPIError as error:
-                if not error.connection_invalidated:
+                if not _is_outdated(error):
                     raise
                 rows = await self._fetch(statement, question.keys)
         except (SQLAlchemyError, OSError) as error:
@@ -241,6 +241,14 @@ def _exchanged(
         answer_headers={},
         answer=[dict(row) for row in rows],
     )
+
+
+def _is_outdated(error: DBAPIError) -> bool:
+    """Whether a pooled connection turned out dead, or a view is another than when it was prepared.
+
+    SQLAlchemy then drops what it keeps.
+    """
+    return error.connection_invalidated or isinstance(error, sa.exc.NotSupportedError)
 
 
 def _lacks_a_name(error: Exception) -> bool:

@@ -435,6 +435,17 @@ async def test_connections_that_died_meanwhile_cost_no_answer(
     assert HANA in (await asking.ask(HANA, items=("property.name",))).records
 
 
+async def test_a_view_that_was_changed_meanwhile_costs_no_answer(
+    over: Over, postgres: Postgres
+) -> None:
+    asking = over(postgres.url)
+    for kind, expected in (("TEXT", "BROKEN"), ("BIGINT", "36")):
+        await asking.ask(HANA, items=("property.age",))
+        await postgres.execute(f"ALTER TABLE owner ALTER age TYPE {kind} USING age::{kind}")
+        reply = await asking.ask(HANA, items=("property.age",))
+        assert str(reply.records[HANA].values["age"]) == expected
+
+
 async def test_a_server_that_is_not_this_machine_is_asked_over_tls_or_not_at_all(
     over: Over, postgres: Postgres
 ) -> None:
