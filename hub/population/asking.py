@@ -150,7 +150,7 @@ def divide(place: Place, people: Any, folder: Path, batches: int | None) -> None
         count = place.engine.backend.to_pyarrow(people.count()).as_py()
         batches = batches or max(1, -(-count // _BATCH))
         batch = place.engine.place_of(people[KEY], batches)
-        place.engine.write_parts(people.mutate(batch=batch), folder / WHOM)
+        place.engine.write_parts([people.mutate(batch=batch)], folder / WHOM)
 
 
 def told_by(asked: Mapping[str, Asked]) -> dict[str, dict[str, int]]:

@@ -9,21 +9,24 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hub.population.deliveries import KEY, Delivery
 from hub.population.examining import receipts_of
-from hub.population.fact_columns import HOUSEHOLD
-from hub.population.facts import Facts
+from hub.population.fact_columns import HOUSEHOLD, Column
+from hub.population.facts import Facts, everybody
 from hub.population.findings import findings
 from hub.population.review_engine import Engine
 from hub.population.reviewed import DATES, Reviewed, Tables
 from hub.population.testing import applicants, results
 from hub.population.undecided import decide_by_bounds
 from hub.population.wanted import Place, Progress
+
+_AT_ONCE = 4
+"""Batches' worth of people whose facts are joined at once."""
 
 
 def lay_out(
@@ -38,19 +41,28 @@ def lay_out(
     if (folder / "laid-out.json").exists():
         return int(json.loads((folder / "laid-out.json").read_text("utf-8"))["batches"])
     progress.stage("laying out everyone's facts")
-    people = facts.people(DATES)
-    place.engine.write_parts(
-        people.mutate(batch=place.engine.place_of(people[HOUSEHOLD], batches)), folder / "people"
-    )
+    place.engine.write_parts(_everyone(place, facts, batches), folder / "people")
     progress.stage("laying out receipts")
     receipts = receipts_of(place, deliveries)
     whose = place.engine.read(folder / "people").select(KEY, "batch")
     placed = receipts.left_join(whose, KEY).drop(f"{KEY}_right")
     unknown = place.engine.place_of(placed[KEY], batches)
     placed = placed.mutate(batch=placed.batch.cast("int64").coalesce(unknown))
-    place.engine.write_parts(placed, folder / "receipts")
+    place.engine.write_parts([placed], folder / "receipts")
     write_json(folder / "laid-out.json", {"batches": batches})
     return batches
+
+
+def _everyone(place: Place, facts: Facts, batches: int) -> Iterator[Any]:
+    """Everyone's facts in shares by key: what is joined at once has to fit into memory."""
+    engine, shares = place.engine, -(-batches // _AT_ONCE)
+
+    def of_share(number: int) -> Column:
+        return lambda rows: rows.filter(engine.place_of(rows[KEY], shares) == number)
+
+    for number in range(shares):
+        people = facts.people(DATES, of_share(number) if shares > 1 else everybody)
+        yield people.mutate(batch=engine.place_of(people[HOUSEHOLD], batches))
 
 
 @dataclass(frozen=True)

@@ -54,12 +54,18 @@ _MADE = ("applicant", "relation")
 """Facts that hang on who of a household applies."""
 
 
+def everybody(rows: Any) -> Any:
+    """The share of the rows of a table that is all of them."""
+    return rows
+
+
 @dataclass
 class _Read:
     """What is read of the parts of deliveries, each a column a person, to be joined."""
 
     backend: Any
     deliveries: Mapping[str, Delivery]
+    share: Column
     columns: dict[tuple[str, str], dict[str, Column]] = field(default_factory=dict)
     beside: set[tuple[str, str]] = field(default_factory=set)
 
@@ -87,7 +93,7 @@ class _Read:
         """The people with every column read."""
         lived_in = people.select(people[KEY].name("owner"), RESIDENCE)
         for number, ((source, part), columns) in enumerate(sorted(self.columns.items())):
-            rows = table(self.backend, self.deliveries[source], part)
+            rows = self.share(table(self.backend, self.deliveries[source], part))
             if (source, part) in self.beside:
                 rows = rows.left_join(lived_in, [(KEY, "owner")])
             made = {name: column(rows) for name, column in columns.items()}
@@ -129,9 +135,12 @@ class Facts:
         ]
         return tuple({item.name: item for item in (*found, *conditions)}.values())
 
-    def people(self, more: Mapping[str, str]) -> Any:
-        """Everyone in the register of identity with their facts, and further columns by place."""
-        read = _Read(self.backend, self.deliveries)
+    def people(self, more: Mapping[str, str], share: Column) -> Any:
+        """Everyone in the register of identity with their facts, and further columns by place.
+
+        `share` takes those rows of a table, by their key, that are to be looked at.
+        """
+        read = _Read(self.backend, self.deliveries, share)
         columns = self._facts(read)
         if self.asked:
             delivered = {
@@ -142,7 +151,7 @@ class Facts:
         for name, place in more.items():
             columns[name] = self._dated(read, place)
         columns[PROTECTED] = self._protected(read)
-        whole = read.joined(self.register())
+        whole = read.joined(share(self.register()))
         made = {name: column(whole) for name, column in columns.items()}
         return whole.select(KEY, HOUSEHOLD, HEAD, RESIDENCE, **typed(made))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,8 +33,8 @@ class Engine(Protocol):
     def keep(self, name: str, query: str) -> None:
         """Work a query out once, and have the name stand for what it gives."""
 
-    def write_parts(self, table: Any, path: Path) -> None:
-        """Write a table in parts by its column `batch`; whole, or not at all."""
+    def write_parts(self, tables: Iterable[Any], path: Path) -> None:
+        """Write tables as one, in parts by their column `batch`; whole, or not at all."""
 
     def write(self, query: str, path: Path) -> None:
         """Write what a query gives durably; whole, or not at all."""
@@ -103,14 +104,15 @@ class DuckDB:
         """As a temporary table."""
         self.backend.raw_sql(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
 
-    def write_parts(self, table: Any, path: Path) -> None:
+    def write_parts(self, tables: Iterable[Any], path: Path) -> None:
         """By DuckDB's partitioned COPY."""
         part = path.with_name(f"{path.name}.part")
         shutil.rmtree(part, ignore_errors=True)
-        self.backend.raw_sql(
-            f"COPY ({self.compiled(table)}) TO '{part}' "
-            "(FORMAT parquet, PARTITION_BY (batch), COMPRESSION snappy)"
-        )
+        for table in tables:
+            self.backend.raw_sql(
+                f"COPY ({self.compiled(table)}) TO '{part}' "
+                "(FORMAT parquet, PARTITION_BY (batch), APPEND, COMPRESSION snappy)"
+            )
         part.rename(path)
 
     def write(self, query: str, path: Path) -> None:

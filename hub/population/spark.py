@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -70,12 +71,13 @@ class Spark:
         rows = self._session.sql(query).localCheckpoint()
         rows.createOrReplaceTempView(name)
 
-    def write_parts(self, table: Any, path: Path) -> None:
+    def write_parts(self, tables: Iterable[Any], path: Path) -> None:
         """By Spark's partitioned writing."""
         part = path.with_name(f"{path.name}.part")
         shutil.rmtree(part, ignore_errors=True)
-        rows = self._session.sql(self.compiled(table))
-        rows.write.partitionBy("batch").parquet(str(part))
+        for table in tables:
+            rows = self._session.sql(self.compiled(table))
+            rows.write.mode("append").partitionBy("batch").parquet(str(part))
         part.rename(path)
 
     def write(self, query: str, path: Path) -> None:

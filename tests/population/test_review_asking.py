@@ -27,7 +27,7 @@ from tests.demo import Demo
 from tests.population.conftest import reviewing, settings_beside
 
 ASKED = ("tax", "labour")
-BATCHES = 6
+BATCHES = 3
 ROOT = Path(__file__).parents[2]
 CATALOGUE, CONFIG = ROOT / "sources" / "catalogue", str(ROOT / "hub.toml")
 
@@ -109,7 +109,7 @@ def test_agencies_are_asked_once_whatever_happens_and_the_same_is_found(
     live.declare("labour", f'reviews = "{closed_now()}"')
     with (live.folder / "errors").open("w") as errors:
         running = subprocess.Popen(
-            [sys.executable, "-m", "hub.cli", *reviewing(reviews, "--live", "--batches", "6")],
+            [sys.executable, "-m", "hub.cli", *reviewing(reviews, "--live", "--batches", str(BATCHES))],
             env={**os.environ, **live.environment},
             stdout=subprocess.DEVNULL,
             stderr=errors,
