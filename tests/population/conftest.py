@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,11 +28,11 @@ def settings_beside(demo: Demo) -> Mapping[str, str]:
     return {"HUB_LOG_STORE": f"sqlite+aiosqlite:///{demo.folder / 'log.db'}", **keys, **deliveries}
 
 
-def reviewing(reviews: Path, *more: str) -> list[str]:
-    """The arguments of a review of the programmes as of today."""
-    programmes = [word for key in PROGRAMMES for word in ("--programme", key)]
+def reviewing(reviews: Path, *more: str, programmes: Sequence[str] = PROGRAMMES) -> list[str]:
+    """The arguments of a review of programmes as of today."""
+    named = [word for key in programmes for word in ("--programme", key)]
     folder = ("--folder", str(reviews))
-    return ["review", "run", *programmes, "--as-of", str(today()), "--json", *folder, *more]
+    return ["review", "run", *named, "--as-of", str(today()), "--json", *folder, *more]
 
 
 @pytest.fixture(scope="session")

@@ -190,15 +190,22 @@ class Team:
         return data
 
 
-def hub_on(store: Store, per_day: int = 10_000, drawn: Path = Path("unused")) -> Hub:
+SECRET = record_secret(b"a key of these tests")
+
+
+def engine_on(folder: Path) -> Engine:
+    """An engine that draws and keeps its reports in a folder."""
+    return Engine(CATALOGUE, folder, folder / "quality", SECRET)
+
+
+def hub_on(store: Store, engine: Engine, per_day: int = 10_000) -> Hub:
     hub = hub_over(store, {})
-    secret = record_secret(b"a key of these tests")
     return dataclasses.replace(
         hub,
         statistics=Statistics(
-            Engine(CATALOGUE, drawn, drawn / "quality", secret),
+            engine,
             Teams(hub.ledger, per_day),
-            Control(10, Noise(secret.encode())),
+            Control(10, Noise(SECRET.encode())),
             Jobs(answer),
         ),
     )

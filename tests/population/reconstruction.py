@@ -95,22 +95,22 @@ def answers(people: People, asked: Sequence[Asked], control: Control | None) -> 
     """What is answered; None where nothing is. Without control, the truth."""
     if control is None:
         return [int(each.chosen.sum()) for each in asked]
-    past, chosen = [Past(EVERYONE)], [np.ones(len(people.sex), bool)]
+    past, sizes = [Past(EVERYONE)], [len(people.sex)]
+    chosen = np.ones((len(asked) + 1, len(people.sex)), bool)  # by past questions, a row each
     found: list[int | None] = []
     for each in asked:
-        before = np.array(chosen)
-        sizes = zip(
-            before.sum(axis=1).tolist(), before[:, each.chosen].sum(axis=1).tolist(), strict=True
-        )
-        overlap = Overlap((), (), tuple(range(len(past))), {(): tuple(sizes)})
+        both = np.count_nonzero(chosen[: len(past)] & each.chosen, axis=1)
+        cells = {(): tuple(zip(sizes, both.tolist(), strict=True))}
+        overlap = Overlap((), (), tuple(range(len(past))), cells)
         whole = Counted(int(each.chosen.sum()), int(people.record[each.chosen].sum()) % KEYS)
         count = released_count(control, whole)
         true = Found(whole, {}, (overlap,))
         if count is None or is_near(control, CATALOGUE, each.where, past, true):
             found.append(None)
             continue
+        chosen[len(past)] = each.chosen
         past.append(Past(each.where))
-        chosen.append(each.chosen)
+        sizes.append(whole.people)
         found.append(count)
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ import pytest
 
 from hub.config import Limits
 from hub.errors import RequestRefused
+from hub.population.engine import Engine
 from hub.querylog.store import Store
 from tests.hub.querylog import SEALING_KEY
-from tests.population.delivering import POLICY, Person, Team, deliver, hub_on, people
+from tests.population.delivering import POLICY, Team, deliver, engine_on, hub_on, people
 
 QUESTION = "{ population { count by(dimensions: [resident_sex]) { rows { count } } } }"
 START = "mutation($q: String!) { startPopulation(query: $q) { id state } }"
@@ -23,18 +24,16 @@ CANCEL = "mutation($id: ID!) { cancelPopulation(id: $id) { state answer } }"
 
 
 @pytest.fixture(scope="module")
-def persons(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Person]:
-    made = people(500)
-    deliver(tmp_path_factory.mktemp("deliveries"), made)
-    return made
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    deliver(tmp_path_factory.mktemp("deliveries"), people(500))
+    return engine_on(tmp_path_factory.mktemp("drawn"))
 
 
 @pytest.fixture
-async def team(persons: Sequence[Person], tmp_path: Path) -> AsyncIterator[Team]:
-    assert persons
+async def team(engine: Engine, tmp_path: Path) -> AsyncIterator[Team]:
     store = Store(f"sqlite+aiosqlite:///{tmp_path / 'log.db'}", 512, SEALING_KEY)
     await store.open()
-    made = Team(hub_on(store))
+    made = Team(hub_on(store, engine))
     yield made
     assert made.hub.statistics is not None
     assert made.hub.statistics.jobs is not None

@@ -64,7 +64,7 @@ def told(key: str, kind: Kind, found: Finding) -> list[Found]:
 
 def test_columns_find_what_the_checks_of_one_person_find() -> None:
     draw = random.Random(1)
-    people = {f"p{number}": someone(draw) for number in range(500)}
+    people = {f"p{number}": someone(draw) for number in range(150)}
     nobody = Unknown(State.UNAVAILABLE, "nobody")
     alone = Counter(
         each

@@ -6,6 +6,7 @@ import pytest
 
 from tests.population.reconstruction import (
     LEAST,
+    Asked,
     People,
     answers,
     attack,
@@ -20,15 +21,20 @@ def people() -> People:
     return make(1_200, 1)
 
 
-def test_without_control_a_thousand_questions_tell_everything(people: People) -> None:
-    asked = questions(people, 1_000, 2)
+@pytest.fixture(scope="module")
+def asked(people: People) -> list[Asked]:
+    return questions(people, 1_000, 2)
+
+
+def test_without_control_a_thousand_questions_tell_everything(
+    people: People, asked: list[Asked]
+) -> None:
     assert attack(people, asked, answers(people, asked, None)).exact == 1.0
 
 
 def test_with_control_they_tell_of_small_groups_little_more_than_is_known_of_all(
-    people: People,
+    people: People, asked: list[Asked]
 ) -> None:
-    asked = questions(people, 1_000, 2)
     found = answers(people, asked, control())
     recovered = attack(people, asked, found)
     assert all(count is None or count >= LEAST for count in found)

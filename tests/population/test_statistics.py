@@ -16,10 +16,20 @@ import pytest
 from pyarrow import parquet
 
 from hub.errors import RequestRefused
+from hub.population.engine import Engine
 from hub.population.perturbation import BOUND
 from hub.querylog.store import Store
 from tests.hub.querylog import SEALING_KEY
-from tests.population.delivering import DAY, POLICY, Person, Team, deliver, hub_on, people
+from tests.population.delivering import (
+    DAY,
+    POLICY,
+    Person,
+    Team,
+    deliver,
+    engine_on,
+    hub_on,
+    people,
+)
 
 RECIPIENTS = '{benefits_receipts: {programme: {eq: "basic-pension"}, month: {eq: "2026-10"}}}'
 
@@ -31,12 +41,18 @@ def persons(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Person]:
     return made
 
 
-@pytest.fixture
-async def team(persons: Sequence[Person], tmp_path: Path) -> AsyncIterator[Team]:
+@pytest.fixture(scope="module")
+def engine(persons: Sequence[Person], tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """One for all tests: it examines what is delivered once."""
     assert persons
+    return engine_on(tmp_path_factory.mktemp("drawn"))
+
+
+@pytest.fixture
+async def team(engine: Engine, tmp_path: Path) -> AsyncIterator[Team]:
     store = Store(f"sqlite+aiosqlite:///{tmp_path / 'log.db'}", 512, SEALING_KEY)
     await store.open()
-    yield Team(hub_on(store))
+    yield Team(hub_on(store, engine))
     await store.close()
 
 
@@ -248,9 +264,8 @@ async def test_a_file_is_made_with_a_reason_which_is_logged(team: Team) -> None:
     assert (await refusal(team, short))[0] == ["REASON_REQUIRED"]
 
 
-async def test_a_team_has_a_budget(team: Team) -> None:
-    hub = hub_on(team.hub.log.store, per_day=2)
-    asked = Team(hub)
+async def test_a_team_has_a_budget(team: Team, engine: Engine) -> None:
+    asked = Team(hub_on(team.hub.log.store, engine, per_day=2))
     for _ in range(2):
         await asked.ask("{ population { count } }")
     codes, message = await refusal(asked, "{ population { count } }")
@@ -305,7 +320,8 @@ async def test_over_a_delivery_that_is_refused_nothing_is_answered(
     for name in ("resident", "tax", "labour", "property", "benefits"):
         monkeypatch.setenv(f"{name.upper()}_DELIVERIES", "")
     deliver(tmp_path, [*persons[:500], persons[0]])
-    codes, message = await refusal(team, "{ population { count } }")
+    other = Team(hub_on(team.hub.log.store, engine_on(tmp_path)))
+    codes, message = await refusal(other, "{ population { count } }")
     assert codes == ["NO_DELIVERIES"]
     who = "1 rows of `people-2026-10-31.parquet` are of a person who is in it already"
     assert message == f"resident: {who}"
