@@ -56,7 +56,9 @@ CODES: Mapping[str, Code] = {
     ),
     "CASE_REQUIRED": Code(403, "the purpose needs a case", "name it in `Hub-Case`"),
     "CASE_REFUSED": Code(
-        403, "a case named gives no reason to look", "name an open case of your office"
+        403,
+        "a case named gives no reason to look: why, is not said",
+        "name an open case of your office, of a programme that the purpose covers",
     ),
     "REASON_REQUIRED": Code(
         403, "the purpose needs a reason", "say it in `Hub-Reason`, percent-encoded UTF-8"

@@ -29,7 +29,7 @@ from authz.decide import (
 from authz.household import judge_child
 from authz.office import judge_colleagues
 from hub.admission import Admitted
-from hub.errors import RequestRefused, error, refused
+from hub.errors import refused
 from hub.gather import Ask, Gathered, Gatherer
 from hub.likeness import Likeness, flags
 from hub.lookups import Lookups, case_facts, likeness_of, recipient_facts, value_of
@@ -181,7 +181,6 @@ async def _cases(
         entry.calls += gathered.calls
         _require(gathered, items)
     found: list[CaseFacts] = []
-    errors = []
     for reference in named:
         answer = gathered.answers.get((catalogue.cases, reference))
         facts = case_facts(catalogue, reference, answer)
@@ -193,12 +192,12 @@ async def _cases(
                 relation.known[catalogue.cases, reference] = answer._replace(values={})
         else:
             relation.unreached[reference] = rule or "the case names no household"
-            if reference in relating.named_cases:
-                errors.append(error("CASE_REFUSED", f"a case named in `Hub-Case`: {rule}"))
     entry.cases = tuple(relation.cases)
     relation.context = entry.context(entry.cases)
-    if errors:
-        raise RequestRefused(errors)
+    if not relation.unreached.keys().isdisjoint(relating.named_cases):
+        # Why, and which of them, goes to the log alone: who goes through references learns nothing.
+        entry.leaves(relation.unreached)
+        raise refused("CASE_REFUSED", "a case named in `Hub-Case` gives no reason to look")
     return found
 
 

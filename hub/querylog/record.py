@@ -260,6 +260,13 @@ class Entry:
             },
         )
 
+    def leaves(self, unreached: Mapping[str, str]) -> None:
+        """By which rule each is not reached; the OUTCOME says it, also where all is refused."""
+        self.facts["unreached"] = [
+            {"subject": self._pseudonym(subject), "rule": rule}
+            for subject, rule in unreached.items()
+        ]
+
     async def outcome(
         self,
         view: View,
@@ -270,6 +277,7 @@ class Entry:
     ) -> None:
         """Make it durable what is about to be released. Raises LogUnavailable."""
         pseudonym = self._pseudonym
+        self.leaves(unreached)
         await self._append(
             "OUTCOME",
             {
@@ -277,10 +285,6 @@ class Entry:
                 "outcome": "answered",
                 "errors": errors,
                 "denied": _denied(denied),
-                "unreached": [
-                    {"subject": pseudonym(subject), "rule": rule}
-                    for subject, rule in unreached.items()
-                ],
                 "concealed": [
                     {"subject": pseudonym(subject), "sources": sources}
                     for subject, sources in concealed.items()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -98,26 +100,30 @@ def test_a_case_is_needed(demo: Demo) -> None:
     ]
 
 
-def test_a_case_of_another_office_and_one_that_does_not_exist_are_the_same(demo: Demo) -> None:
-    of_another = demo.ask(NAME, {"id": demo.recipient}, person="caseworker2")
-    unknown = demo.ask(NAME, {"id": demo.recipient}, case="2026-11110-999999")
-    assert refused(of_another) == refused(unknown)
-    assert refused(unknown) == [
-        (
-            "CASE_REFUSED",
-            "a case named in `Hub-Case`: there is no such case at the caller's office",
-        )
+def test_whatever_is_wrong_with_a_case_is_the_same_answer_and_the_log_says_which(
+    demo: Demo,
+) -> None:
+    about, answers, rules = {"id": demo.recipient}, [], []
+    sample = demo.info["sample"]["case"]
+    asked: list[dict[str, Any]] = [
+        {"person": "caseworker2"},
+        {"case": "2026-11110-999999"},
+        {"purpose": "basic-pension.application"},
+        {"case": f"{sample},2026-11110-999999"},
     ]
-
-
-def test_a_case_of_another_programme_gives_no_reason(demo: Demo) -> None:
-    answer = demo.ask(NAME, {"id": demo.recipient}, purpose="basic-pension.application")
-    assert refused(answer) == [
-        (
-            "CASE_REFUSED",
-            "a case named in `Hub-Case`: the case is of a programme"
-            " that `basic-pension.application` does not cover",
-        )
+    for changed in asked:
+        answers.append(demo.ask(NAME, about, **changed))
+        rules.append([entry["rule"] for entry in demo.last_operation()[-1]["unreached"]])
+    assert len({answer.status for answer in answers}) == 1
+    for answer in answers:
+        assert refused(answer) == [
+            ("CASE_REFUSED", "a case named in `Hub-Case` gives no reason to look")
+        ]
+    assert rules == [
+        ["there is no such case at the caller's office"],
+        ["there is no such case at the caller's office"],
+        ["the case is of a programme that `basic-pension.application` does not cover"],
+        ["there is no such case at the caller's office"],
     ]
 
 
