@@ -55,6 +55,7 @@ from hub.querylog.routes import routes as log_routes
 from hub.querylog.store import LogUnavailable, Store
 from hub.reading.usage import routes as usage_routes
 from hub.shelf import Memory, Valkey
+from hub.starting import plainly
 from hub.trusted import Trusted
 from hub.visible import Visibility
 from schema.build import HubSchema, build
@@ -346,6 +347,8 @@ def application(settings: Settings, plans: Plans) -> ASGIApp:
         if scope["type"] == "http" and scope["path"] == "/graphql" and scope["method"] == "POST":
             response = await app.state.endpoint(Request(scope, receive))
             await response(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await app(scope, receive, plainly(send))
         else:
             await app(scope, receive, send)
 
