@@ -82,7 +82,7 @@ class About:
         verdict = decide(self.caller, purpose, plan.asked, today)
         decisions = (
             *decisions_on(purpose, plan.asked, verdict),
-            *acts_refused(self.schema, plan, self.caller, purpose, today),
+            *decide_acts(self.schema, plan, self.caller, purpose, today),
         )
         return Access(
             allowed=all(decision.allowed for decision in decisions),
@@ -90,21 +90,28 @@ class About:
         )
 
 
-def acts_refused(
+def decide_acts(
     schema: HubSchema,
     plan: Plan,
     caller: Caller,
     purpose: registered.Purpose,
     today: datetime.date,
 ) -> Iterator[registered.Decision]:
-    """Why the caller may not do, for a purpose, what an operation does: a denial for each act."""
+    """Whether the caller may do, for a purpose, what an operation does: every denial of each act.
+
+    What an act may do to whom is found out when it is done.
+    """
     root = schema.graphql.get_root_type(plan.operation.operation)
     refusal = unusable(caller, purpose, today)
     for name in dict.fromkeys(node.name.value for node in plan.acts):
+        relations = schema.needs[root.name, name].relations if root is not None else frozenset()
+        fits = purpose.relation in relations
         if refusal is not None:
             yield registered.Decision(name, False, *refusal)
-        relations = schema.needs[root.name, name].relations if root is not None else frozenset()
-        if purpose.relation not in relations:
+        elif fits:
+            rule = f"`{purpose.code}` is of the relation `{purpose.relation}`"
+            yield registered.Decision(name, True, rule, "")
+        if not fits:
             rule = f"`{name}` is not for `{purpose.code}`"
             named = ", ".join(f"`{relation}`" for relation in sorted(relations))
             remedy = f"declare a purpose of the relation {named}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from authz.caller import Caller
 from authz.decide import decide, decisions_on
 from authz.purpose import Decision, Purpose
-from hub.about import acts_refused
+from hub.about import decide_acts
 from hub.admission import Admitted
 from hub.app import Plans
 from hub.conditions import apart, testing
@@ -57,8 +57,8 @@ def explain(
     caller = Caller("someone", "someone", purpose.roles, "office", "district", "issuer")
     today = datetime.datetime.now(datetime.UTC).date()
     verdict = decide(caller, purpose, plan.asked, today)
-    refusals = acts_refused(plans.schema, plan, caller, purpose, today)
-    decisions = (*decisions_on(purpose, plan.asked, verdict), *refusals)
+    acts = decide_acts(plans.schema, plan, caller, purpose, today)
+    decisions = (*decisions_on(purpose, plan.asked, verdict), *acts)
     steps: list[Step] = []
     needed = lookups(plans.catalogue, purpose, verdict)
     cases, identity = plans.catalogue.cases, plans.catalogue.identity

@@ -74,5 +74,5 @@ class Access:
 
     allowed: bool = covered("Whether nothing is denied.")
     items: list[ItemDecision] = covered(
-        "Every item that the operation touches, and what is not for the purpose."
+        "Every item that the operation touches, and every act."
     )

@@ -17,7 +17,7 @@ from strawberry import ID
 
 from authz.decide import Verdict
 from authz.purpose import Purpose
-from hub.about import About, acts_refused
+from hub.about import About, decide_acts
 from hub.acting import Acting, Arguments
 from hub.corrections.acts import CORRECTIONS, marked
 from hub.documents import variable_values
@@ -138,8 +138,8 @@ def _usable(hub: Hub, plan: Plan, about: About) -> Purpose:
     if about.purpose is None:
         raise refused("PURPOSE_REQUIRED", "`Hub-Purpose` names no known purpose")
     today = datetime.datetime.fromtimestamp(hub.ledger.clock(), datetime.UTC).date()
-    refusals = acts_refused(hub.schema, plan, about.caller, about.purpose, today)
-    remedies = {each.rule: each.remedy for each in refusals}
+    decisions = decide_acts(hub.schema, plan, about.caller, about.purpose, today)
+    remedies = {each.rule: each.remedy for each in decisions if not each.allowed}
     errors = [error("PURPOSE_DENIED", rule, remedy=remedy) for rule, remedy in remedies.items()]
     if errors:
         raise RequestRefused(errors)
