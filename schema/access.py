@@ -73,6 +73,4 @@ class Access:
     """The decisions on an operation, as far as they need no fact about a person or a case."""
 
     allowed: bool = covered("Whether nothing is denied.")
-    items: list[ItemDecision] = covered(
-        "Every item that the operation touches, and every act."
-    )
+    items: list[ItemDecision] = covered("Every item that the operation touches, and every act.")

@@ -114,6 +114,7 @@ async def _search(acting: Acting) -> Search:
         since=_given(acting, "since"),
         until=_given(acting, "until"),
         found=found,
+        at_large=found is not None,
     )
 
 

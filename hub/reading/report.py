@@ -18,7 +18,7 @@ from hub.querylog.tables import INDEX_RECORD
 from hub.reading import indicators
 from hub.reading.hours import outside
 from hub.reading.indicators import DAY, DECIDED_DAYS, Found, Indicator, Records, Scope
-from hub.reading.search import connected
+from hub.reading.search import connected, over_everything
 
 DAYS = 365
 """Days over which indicators are computed where nobody says."""
@@ -62,6 +62,7 @@ class Reporting:
         found = []
         for each in chosen:
             async with connected(self.engine) as connection:
+                await over_everything(connection)
                 found.append(await indicators.count(connection, each, scope))
         return Report(scope.since, scope.until, total, tuple(found))
 
@@ -107,6 +108,7 @@ class Reporting:
             ),
             unreviewed=unreviewed,
             overdue=overdue,
+            hashes=connection.dialect.name == "postgresql",
         )
 
     def _purposes(self, relations: Collection[str]) -> tuple[str, ...]:

@@ -37,8 +37,9 @@ class Search:
     """What records are looked for by; what is None does not matter.
 
     `subject` and `case` are pseudonyms, `released` is set where something of the subject has to
-    have been released, and `found` selects the places in the tree that are looked among. `crowds`
-    are the operations about crowds that the subject is in; `placed` looks them up.
+    have been released, and `found` selects the places in the tree that are looked among, for an
+    indicator `at_large`, from all the index. `crowds` are the operations about crowds that the
+    subject is in; `placed` looks them up.
     """
 
     person: str | None = None
@@ -52,6 +53,7 @@ class Search:
     until: datetime.datetime | None = None
     released: bool = False
     found: Any = None
+    at_large: bool = False
     crowds: tuple[bytes, ...] | None = None
 
 
@@ -67,6 +69,8 @@ async def find(store: Store, search: Search, first: int, before: int | None = No
     """The newest records that fit, before a place in the tree. Raises LogUnavailable."""
     async with connected(store.engine) as connection:
         search = await placed(connection, search)
+        if search.at_large:
+            await over_everything(connection)
         query = places(search).order_by(INDEX_RECORD.c.idx.desc()).limit(first + 1)
         if before is not None:
             query = query.where(INDEX_RECORD.c.idx < before)
@@ -138,6 +142,16 @@ async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             yield connection
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         raise LogUnavailable("the index of the query log does not answer") from error
+
+
+async def over_everything(connection: AsyncConnection) -> None:
+    """Have a database read for an indicator, until the transaction ends, by passes over the index.
+
+    Where few accesses stand beside many events PostgreSQL expects one row and none, and would work
+    a part-result out anew for each of thousands.
+    """
+    if connection.dialect.name == "postgresql":
+        await connection.execute(sa.text("SET LOCAL enable_nestloop = off"))
 
 
 def milliseconds(at: datetime.datetime) -> int:
