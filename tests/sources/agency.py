@@ -40,23 +40,28 @@ class Agency:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-            for _ in range(self.requests_per_connection):
-                self.asked.append(await _read(reader))
-                answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-                if self.respond is not None:
-                    answer = self.respond(self.asked[-1].body)
-                if self.respond_to is not None:
-                    answer = self.respond_to(self.asked[-1])
-                if answer is None:
-                    await reader.read()
-                if not answer:
-                    break
-                writer.write(answer)
-                await writer.drain()
-                if b"Content-Length: 999999" in answer:
-                    break
-        writer.close()
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+                await self._serve(reader, writer)
+        finally:  # also where the test ends while it waits
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(self.requests_per_connection):
+            self.asked.append(await _read(reader))
+            answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+            if self.respond is not None:
+                answer = self.respond(self.asked[-1].body)
+            if self.respond_to is not None:
+                answer = self.respond_to(self.asked[-1])
+            if answer is None:
+                await reader.read()
+            if not answer:
+                break
+            writer.write(answer)
+            await writer.drain()
+            if b"Content-Length: 999999" in answer:
+                break
 
 
 async def _read(reader: asyncio.StreamReader) -> Asked:

@@ -90,11 +90,13 @@ class Agency:
         self.breaks_off = False
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.asked.append((await reader.readline()).decode())
-        if not self.breaks_off:
-            writer.write(f"{HANA}|3\n{DURI}x|1\nEND\n".encode())
-            await writer.drain()
-        writer.close()
+        try:
+            self.asked.append((await reader.readline()).decode())
+            if not self.breaks_off:
+                writer.write(f"{HANA}|3\n{DURI}x|1\nEND\n".encode())
+                await writer.drain()
+        finally:
+            writer.close()
 
 
 @pytest.fixture
