@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 from authz.caller import Caller
-from authz.decide import RecipientFacts
+from authz.judge import RecipientFacts
 
 MAJORITY = 14
 """Years up to which legal representatives ask for a child's record in the child's place.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
-from authz.decide import RecipientFacts
+from authz.judge import RecipientFacts
 
 
 def judge_colleagues(

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from authz.caller import Caller
-from authz.decide import CaseFacts, RecipientFacts, Verdict
+from authz.decide import Verdict
+from authz.judge import CaseFacts, RecipientFacts
 from authz.purpose import BY_CASE, OF_NOBODY, Purpose
 from hub.likeness import PLACES as LIKENESS_PLACES
 from hub.likeness import Likeness, likeness

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 from authz.caller import Caller
 from authz.condition import Known
-from authz.decide import (
+from authz.household import judge_child
+from authz.judge import (
     CaseFacts,
     Paid,
     Receipts,
@@ -26,7 +27,6 @@ from authz.decide import (
     judge_recipient,
     known_of,
 )
-from authz.household import judge_child
 from authz.office import judge_colleagues
 from hub.admission import Admitted
 from hub.errors import refused

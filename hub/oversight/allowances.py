@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from authz.caller import Caller
-from authz.decide import CaseFacts, RecipientFacts
+from authz.judge import CaseFacts, RecipientFacts
 from authz.purpose import BY_CASE, Purpose
 from hub.about import About
 from hub.errors import refused

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from authz.caller import Actor, Caller
-from authz.decide import CaseFacts, RecipientFacts, judge_recipient
+from authz.judge import CaseFacts, RecipientFacts, judge_recipient
 from authz.purpose import LegalBasis, Purpose
 
 ISSUER = "https://id.example"

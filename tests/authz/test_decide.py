@@ -12,14 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authz.caller import Caller
-from authz.decide import (
-    Asked,
+from authz.decide import Asked, Verdict, decide
+from authz.judge import (
     CaseFacts,
     Paid,
     Receipts,
     RecipientFacts,
-    Verdict,
-    decide,
     judge_case,
     judge_receipts,
     judge_recipient,

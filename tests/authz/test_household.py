@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from authz.caller import Actor, Caller
-from authz.decide import RecipientFacts
 from authz.household import judge_child
+from authz.judge import RecipientFacts
 
 TODAY = datetime.date(2026, 11, 23)
 PARENT = Caller("person-1", "me", frozenset({"recipient"}), None, None, "https://id.example")

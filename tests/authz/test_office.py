@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from authz.decide import RecipientFacts
+from authz.judge import RecipientFacts
 from authz.office import judge_colleagues
 
 FACTS = RecipientFacts("H1", "11110", ("someone", "relative"))

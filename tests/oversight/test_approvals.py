@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from authz.caller import Caller
-from authz.decide import CaseFacts, RecipientFacts
+from authz.judge import CaseFacts, RecipientFacts
 from authz.obligations import Obligations, SecondApprover
 from authz.purpose import Purpose
 from hub.errors import RequestRefused
