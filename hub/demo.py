@@ -29,7 +29,8 @@ from hub.issuer import AUDIENCE, ISSUER, make_keys, token_for
 from hub.kit.sources import own_stand_ins
 from hub.persons import TITLES, DemoFailed
 from hub.querylog import schema
-from hub.querylog.store import LogUnavailable, engine_of
+from hub.querylog.engine import engine_of
+from hub.querylog.store import LogUnavailable
 from sources.standins import StandInFailed, Wanted, reached, stand_ins
 
 SAMPLE = """\

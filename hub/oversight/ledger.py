@@ -21,8 +21,9 @@ from authz.caller import Caller
 from hub.oversight.rings import Person
 from hub.oversight.seal import Seal
 from hub.oversight.tables import LOCK, PARTIES, SUBJECTS
+from hub.querylog.engine import TIMEOUT
 from hub.querylog.record import Pseudonyms
-from hub.querylog.store import TIMEOUT, LogUnavailable
+from hub.querylog.store import LogUnavailable
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,13 @@ from hub.config import read_settings
 from hub.oversight.retention import forget, outdated
 from hub.querylog import schema
 from hub.querylog.checkpoint import Checkpoints, LogAltered, LogKey
+from hub.querylog.engine import engine_of
 from hub.querylog.keys import read_keys, verifiers
 from hub.querylog.note import LOG, WITNESS, NoteRefused, Signer, Verifier
 from hub.querylog.proof import Proof, prove
 from hub.querylog.retention import expired, shred
 from hub.querylog.sealing import Sealing
-from hub.querylog.store import LogUnavailable, Store, engine_of
+from hub.querylog.store import LogUnavailable, Store
 from hub.querylog.tree import ProofFails
 from hub.querylog.verify import Progress as Told
 from hub.querylog.verify import Report, Trust, Unreadable, verify

@@ -19,8 +19,9 @@ from prometheus_client import Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub.querylog.checkpoint import Checkpoints, LogAltered
+from hub.querylog.engine import application_name
 from hub.querylog.sealing import Keep
-from hub.querylog.store import LogUnavailable, Store, application_name
+from hub.querylog.store import LogUnavailable, Store
 from hub.querylog.tables import DETAILS_KEY, INDEX_RECORD, LEAF, RUN
 
 PAUSE = 0.4

@@ -18,10 +18,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.querylog.checkpoint import Head, LogKey, checked, proved, signed
+from hub.querylog.engine import engine_of
 from hub.querylog.leaf import commitment, leaf, leaf_hash
 from hub.querylog.note import Note, NoteRefused, Verifier
 from hub.querylog.sealing import NotOpened, Sealing, unseal
-from hub.querylog.store import LogUnavailable, engine_of, opened_keys
+from hub.querylog.store import LogUnavailable, opened_keys
 from hub.querylog.tables import DETAILS, LEAF
 from hub.querylog.tree import ProofFails, check_inclusion, inclusion
 

@@ -21,17 +21,16 @@ import sqlalchemy as sa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from hub.querylog import schema
+from hub.querylog.engine import TIMEOUT, durable_sqlite, engine_of
 from hub.querylog.group import PostgresWriter, SqliteWriter, Writer, Written
 from hub.querylog.index import Row, index_of
 from hub.querylog.leaf import SALT_BYTES, canonical, commitment, leaf
 from hub.querylog.sealing import Keep, KeyOf, NotOpened, Sealing, seal, unseal
 from hub.querylog.tables import DETAILS, DETAILS_KEY, FIRST_RECORD, HEAD, LEAF
 
-TIMEOUT = 5.0
-"""Seconds after which an append that is not yet durable has failed."""
 RECIPIENTS = Keep("recipients")
 STAFF = Keep("staff")
 
@@ -359,27 +358,6 @@ def _too_late(durable: asyncio.Future[int]) -> None:
         durable.set_exception(LogUnavailable("the query log did not commit in time"))
 
 
-def engine_of(address: str, run: str = "") -> AsyncEngine:
-    """An engine for the store at an address, whose commits are durable when they return.
-
-    PostgreSQL is told which hub each connection is of.
-    """
-    url = sa.make_url(address)
-    if url.get_backend_name() == "sqlite":
-        engine = create_async_engine(url)
-        sa.event.listen(engine.sync_engine, "connect", _durable_sqlite)
-        return engine
-    durable = {"synchronous_commit": "on", "lock_timeout": "4000", "jit": "off"}
-    named = {"application_name": application_name(run)}
-    arguments = {"server_settings": durable | named, "timeout": TIMEOUT}
-    return create_async_engine(url, pool_pre_ping=True, connect_args=arguments)
-
-
-def application_name(run: str) -> str:
-    """What PostgreSQL knows a hub's connections by."""
-    return f"welfare hub {run}".strip()
-
-
 async def opened_keys(connection: AsyncConnection, sealing: Sealing) -> dict[int, AESGCM]:
     """The keys of details that are not destroyed, by number. Raises NotOpened."""
     keys = {}
@@ -399,18 +377,7 @@ def _writer_of(engine: AsyncEngine) -> Writer:
 
     def make() -> sqlite3.Connection:
         connection: sqlite3.Connection = sqlite3.connect(*arguments, **options)
-        _durable_sqlite(connection, None)
+        durable_sqlite(connection)
         return connection
 
     return SqliteWriter(make)
-
-
-def _durable_sqlite(connection: Any, _: Any) -> None:
-    """A commit returns when it is on the disk, and readers do not stop the writer."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA busy_timeout=4000")
-    # What an indicator puts aside over ten million records went through a file, as slow again.
-    cursor.execute("PRAGMA temp_store=MEMORY")
-    cursor.close()

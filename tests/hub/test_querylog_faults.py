@@ -25,9 +25,10 @@ import pytest
 
 from hub.querylog import keeper as keeping
 from hub.querylog.checkpoint import Checkpoints, LogKey
+from hub.querylog.engine import engine_of
 from hub.querylog.keeper import Keeper
 from hub.querylog.sealing import Sealing
-from hub.querylog.store import LogUnavailable, Store, engine_of
+from hub.querylog.store import LogUnavailable, Store
 from hub.querylog.verify import Trust, verify
 from tests.hub.querylog import SEALING_KEY, SIGNER, intent, outcome
 from tests.sources.postgres import Postgres, running

@@ -10,7 +10,7 @@ from alembic import command
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from hub.querylog import schema
-from hub.querylog.store import engine_of
+from hub.querylog.engine import engine_of
 from tests.sources.postgres import running
 
 ROW = "INSERT INTO index_about VALUES ({}, '\\x00', 'released', 0, 'somebody')"
